@@ -1,0 +1,70 @@
+//! One home for the error codes that a person can meet.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        $($(#[$doc])* pub const $name: &str = $code;)*
+        /// Every code, for tables and tests.
+        pub const ALL: &[&str] = &[$($code),*];
+    };
+}
+
+codes! {
+    /// The manifest is not TOML, has an unknown key or a wrong type.
+    MANIFEST_SYNTAX = "F0101";
+    /// The manifest names something that is not there.
+    MANIFEST_REFERENCE = "F0102";
+    /// A value of the manifest is outside its range.
+    MANIFEST_VALUE = "F0103";
+    /// A component's port is not wired, or the manifest wires one that it lacks.
+    MANIFEST_PORT = "F0107";
+    /// The component was not found or cannot be read.
+    COMPONENT_MISSING = "F0201";
+    /// The file is not a WebAssembly component.
+    COMPONENT_FORMAT = "F0202";
+    /// The component does not fit the contract.
+    COMPONENT_CONTRACT = "F0203";
+    /// The component's init refused its configuration.
+    COMPONENT_INIT = "F0204";
+    /// This binary carries no built-in components.
+    COMPONENT_NO_BUNDLES = "F0205";
+    /// The component does not compile within its limits.
+    COMPONENT_COMPILE = "F0206";
+    /// A record cannot be taken in.
+    RECORD_REFUSED = "F0301";
+    /// The topic is written by a stage: not for producers.
+    RECORD_TOPIC_OWNED = "F0302";
+    /// The stage failed on a record and is paused.
+    RECORD_TASK_PAUSED = "F0307";
+    /// The command was made for another epoch.
+    CONTROL_STALE = "F0401";
+    /// Another deployment of the stage is under way.
+    CONTROL_BUSY = "F0402";
+    /// The command cannot be carried out in this state.
+    CONTROL_REFUSED = "F0403";
+    /// The drain's deadline passed.
+    CONTROL_NOT_DRAINED = "F0412";
+    /// The log cannot be opened, read or written.
+    LOG_FAILED = "F0501";
+    /// A topic exists with another partition count.
+    LOG_PARTITIONS = "F0502";
+    /// The data folder is in use by another process.
+    LOG_LOCKED = "F0503";
+    /// State cannot be read or written.
+    STATE_FAILED = "F0601";
+    /// The request is malformed.
+    HTTP_BAD_REQUEST = "F0701";
+    /// There is no such thing.
+    HTTP_NOT_FOUND = "F0702";
+    /// The method is not allowed here.
+    HTTP_METHOD = "F0703";
+    /// The server is stopping or not ready.
+    HTTP_UNAVAILABLE = "F0704";
+    /// The server cannot be reached.
+    CLI_UNREACHABLE = "F0705";
+    /// The server waited for a fact that did not come.
+    CLI_TIMEOUT = "F0706";
+    /// A check found differences.
+    CLI_DIFFERENCES = "F0707";
+    /// The address is taken or not loopback.
+    HTTP_LISTEN = "F0708";
+}

@@ -1,0 +1,265 @@
+//! The journal: one record per shard per transaction, the shard's truth.
+//!
+//! It is receipt, audit chain, replay script and restart point in one. On the log: one format byte, then protobuf.
+
+use crate::output_hash::OutputHash;
+use crate::{Digest, Offset, Sequence, Shard, StageName, TopicName, VersionId};
+use prost::Message;
+
+/// First byte of every journal record; another value is another format.
+pub const FORMAT: u8 = 1;
+/// Contract version that records are written under.
+pub const CONTRACT: &str = "fermata:stage@0.1.0";
+
+#[derive(Clone, PartialEq, Message)]
+pub struct JournalRecord {
+    /// From 1, without gaps.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// SHA-256 of the previous journal record's bytes as on the log; empty for the first.
+    #[prost(bytes = "vec", tag = "2")]
+    pub previous: Vec<u8>,
+    /// Control epoch under which the batch ran.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+    #[prost(string, tag = "4")]
+    pub contract: String,
+    #[prost(string, tag = "5")]
+    pub engine: String,
+    /// Versions that tasks and events name by their index here.
+    #[prost(message, repeated, tag = "6")]
+    pub versions: Vec<VersionEntry>,
+    /// One for every stage of the shard, whether it moved or not: a restart needs no other record.
+    #[prost(message, repeated, tag = "7")]
+    pub tasks: Vec<TaskEntry>,
+    #[prost(message, repeated, tag = "8")]
+    pub receipts: Vec<Receipt>,
+    /// Time of the last tick of this shard, milliseconds.
+    #[prost(int64, tag = "9")]
+    pub last_tick: i64,
+    /// Host's time of the commit, microseconds.
+    #[prost(int64, tag = "10")]
+    pub at_micros: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct VersionEntry {
+    #[prost(bytes = "vec", tag = "1")]
+    pub component: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub config: Vec<u8>,
+    /// Schema version of each store.
+    #[prost(message, repeated, tag = "3")]
+    pub schemas: Vec<SchemaEntry>,
+    /// The JSON configuration, so that a replay can initialise the component again.
+    #[prost(string, tag = "4")]
+    pub config_json: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SchemaEntry {
+    #[prost(string, tag = "1")]
+    pub store: String,
+    #[prost(uint32, tag = "2")]
+    pub schema: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct TaskEntry {
+    #[prost(string, tag = "1")]
+    pub stage: String,
+    /// Index in `versions`: what the task runs after this transaction.
+    #[prost(uint32, tag = "2")]
+    pub version: u32,
+    /// Number of the deployment that chose it; 0: the manifest.
+    #[prost(uint64, tag = "3")]
+    pub deployment: u64,
+    /// What the task processed in this transaction, in order.
+    #[prost(message, repeated, tag = "4")]
+    pub events: Vec<Event>,
+    /// Next offset to read of each input topic, ticks included, after this transaction.
+    #[prost(message, repeated, tag = "5")]
+    pub positions: Vec<Position>,
+    /// Since the shard's first record.
+    #[prost(message, optional, tag = "6")]
+    pub counts: Option<Counts>,
+    /// [`OutputHash`] of all that the task has appended.
+    #[prost(bytes = "vec", tag = "7")]
+    pub output_hash: Vec<u8>,
+    /// The last tick that the task has processed, milliseconds.
+    #[prost(int64, tag = "8")]
+    pub now: i64,
+    /// Stage generation, as in the header `fermata-done`.
+    #[prost(uint64, tag = "9")]
+    pub generation: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Position {
+    #[prost(string, tag = "1")]
+    pub topic: String,
+    #[prost(uint64, tag = "2")]
+    pub next: u64,
+}
+
+/// Cumulative counters of a task.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Counts {
+    /// Records and timers processed, whatever came of them (skipped ones not counted).
+    #[prost(uint64, tag = "1")]
+    pub processed: u64,
+    #[prost(uint64, tag = "2")]
+    pub emitted: u64,
+    #[prost(uint64, tag = "3")]
+    pub rejected: u64,
+    #[prost(uint64, tag = "4")]
+    pub faulted: u64,
+    /// Records passed because an earlier transaction had concluded them.
+    #[prost(uint64, tag = "5")]
+    pub skipped: u64,
+    #[prost(uint64, tag = "6")]
+    pub timers: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Event {
+    /// Index in `versions`: by whom.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(oneof = "What", tags = "2, 3")]
+    pub what: Option<What>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum What {
+    #[prost(message, tag = "2")]
+    Run(Run),
+    #[prost(message, tag = "3")]
+    Fused(Fused),
+}
+
+/// Offsets `[from, next)` of one topic were read in order; those marked done for the stage were skipped.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Run {
+    #[prost(string, tag = "1")]
+    pub topic: String,
+    #[prost(uint64, tag = "2")]
+    pub from: u64,
+    #[prost(uint64, tag = "3")]
+    pub next: u64,
+}
+
+/// An emission of this transaction that the task processed at once, before it had an offset.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Fused {
+    #[prost(string, tag = "1")]
+    pub topic: String,
+    /// [`crate::Identity`] of the record, as in its header.
+    #[prost(string, tag = "2")]
+    pub identity: String,
+}
+
+/// Proof of a cutover: where the old version ended is where the new one begins.
+#[derive(Clone, PartialEq, Message)]
+pub struct Receipt {
+    #[prost(uint64, tag = "1")]
+    pub deployment: u64,
+    #[prost(string, tag = "2")]
+    pub stage: String,
+    #[prost(uint32, tag = "3")]
+    pub shard: u32,
+    /// Indexes in the record's `versions`.
+    #[prost(uint32, tag = "4")]
+    pub old: u32,
+    #[prost(uint32, tag = "5")]
+    pub new: u32,
+    /// Position vector of the cutover.
+    #[prost(message, repeated, tag = "6")]
+    pub positions: Vec<Position>,
+    /// From the last record ended by the old version to the first that may start on the new, without the sync.
+    #[prost(uint64, tag = "7")]
+    pub pause_micros: u64,
+    #[prost(uint64, tag = "8")]
+    pub migrated: u64,
+    /// Going back to an earlier version.
+    #[prost(bool, tag = "9")]
+    pub rollback: bool,
+    #[prost(int64, tag = "10")]
+    pub at_micros: i64,
+    /// Records that the task had processed before the cutover.
+    #[prost(uint64, tag = "11")]
+    pub processed_before: u64,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    #[error("journal record of format {0}, this version reads {FORMAT}")]
+    Format(u8),
+    #[error("journal record cannot be decoded: {0}")]
+    Decode(String),
+    #[error("an empty journal record")]
+    Empty,
+}
+
+impl JournalRecord {
+    pub fn encode_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1 + self.encoded_len());
+        bytes.push(FORMAT);
+        self.encode(&mut bytes).expect("a Vec grows as needed");
+        bytes
+    }
+
+    pub fn decode_bytes(bytes: &[u8]) -> Result<Self, JournalError> {
+        match bytes.split_first() {
+            None => Err(JournalError::Empty),
+            Some((&FORMAT, rest)) => {
+                Self::decode(rest).map_err(|e| JournalError::Decode(e.to_string()))
+            }
+            Some((&other, _)) => Err(JournalError::Format(other)),
+        }
+    }
+
+    /// Hash that the next record carries as `previous`.
+    pub fn hash(bytes: &[u8]) -> Digest {
+        Digest::of(bytes)
+    }
+
+    pub fn sequence(&self) -> Sequence {
+        Sequence(self.sequence)
+    }
+
+    pub fn task(&self, stage: &StageName) -> Option<&TaskEntry> {
+        self.tasks.iter().find(|t| t.stage == stage.as_str())
+    }
+
+    pub fn version(&self, index: u32) -> Option<VersionId> {
+        self.versions.get(index as usize)?.id()
+    }
+}
+
+impl VersionEntry {
+    pub fn id(&self) -> Option<VersionId> {
+        Some(VersionId {
+            component: Digest::from_slice(&self.component)?,
+            config: Digest::from_slice(&self.config)?,
+        })
+    }
+}
+
+impl TaskEntry {
+    pub fn position(&self, topic: &TopicName) -> Option<Offset> {
+        self.positions
+            .iter()
+            .find(|p| p.topic == topic.as_str())
+            .map(|p| Offset(p.next))
+    }
+    pub fn output_hash(&self) -> OutputHash {
+        OutputHash(self.output_hash.as_slice().try_into().unwrap_or_default())
+    }
+}
+
+impl Receipt {
+    pub fn shard(&self) -> Shard {
+        Shard(self.shard)
+    }
+}

@@ -1,0 +1,62 @@
+//! What a stage may use. One home for every default.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Limits of one stage; each can be set in the manifest (`[stage.x.limits]`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Linear memory of one instance, all memories together, in bytes.
+    pub memory: u64,
+    /// Fuel for one record or timer.
+    pub fuel: u64,
+    /// Wall time after which a call is interrupted; it never condemns the record.
+    pub wall: Duration,
+    /// Emissions of one record or timer.
+    pub outputs: u32,
+    /// Bytes of all emissions of one record or timer.
+    pub output_bytes: u64,
+    /// Committed state of one task, in bytes.
+    pub state: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            fuel: 5_000_000,
+            wall: Duration::from_secs(1),
+            outputs: 1_000,
+            output_bytes: 1 << 20,
+            state: 1 << 30,
+        }
+    }
+}
+
+/// Bytes of a key of a record or of a store.
+pub const MAX_KEY: usize = 4 << 10;
+/// Bytes of a value of a record or of a store.
+pub const MAX_VALUE: usize = 1 << 20;
+/// Bytes of all headers of a record, names and values.
+pub const MAX_HEADERS: usize = 16 << 10;
+/// Entries that one scan may answer.
+pub const MAX_SCAN_ENTRIES: u32 = 1_000;
+/// Bytes that one scan may answer.
+pub const MAX_SCAN_BYTES: usize = 1 << 20;
+/// Bytes of a rejection's code.
+pub const MAX_CODE: usize = 64;
+/// Bytes of a rejection's or fault's text kept on a dead letter.
+pub const MAX_REASON: usize = 1 << 10;
+/// Bytes of a timer's id and of its payload.
+pub const MAX_TIMER_ID: usize = 256;
+pub const MAX_TIMER_PAYLOAD: usize = 64 << 10;
+/// Bytes of a log line, and lines a second for a task.
+pub const MAX_LOG_LINE: usize = 1 << 10;
+pub const LOG_LINES_PER_SECOND: u32 = 100;
+/// Fuel of `describe` and `init`, and of a view.
+pub const INIT_FUEL: u64 = 500_000_000;
+pub const VIEW_FUEL: u64 = 100_000_000;
+/// Ticks while records flow are at least this far apart.
+pub const TICK_INTERVAL: Duration = Duration::from_millis(100);
+/// The probation of a deployment when neither the manifest nor the command names one.
+pub const PROBATION: Duration = Duration::from_secs(30);

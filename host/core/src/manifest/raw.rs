@@ -1,0 +1,1 @@
+//! Raw manifest, as TOML has it.

@@ -128,7 +128,9 @@ pub enum Fact {
         /// Number of the deployment that this one takes back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rolls_back: Option<u64>,
-        /// Why it was refused or rolled back.
+        /// Code and text of why it was refused or rolled back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +144,12 @@ pub enum Fact {
         stage: StageName,
         shard: Shard,
         pause_micros: u64,
-        synced_micros: u64,
+        /// The pause with the wait for the sync; unknown when the fact was found in a journal after a restart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        synced_micros: Option<u64>,
+        /// Back to the old version.
+        #[serde(default)]
+        rollback: bool,
     },
     /// A command that changes nothing: refused (stale epoch, unknown stage, another deployment running).
     Refused {

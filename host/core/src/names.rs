@@ -93,3 +93,13 @@ pub mod stores {
     /// Stage name under which shard-wide notes are kept; no manifest can use it.
     pub const HOST_STAGE: &str = "_host";
 }
+
+/// Metrics of the host.
+pub mod metrics {
+    /// Histogram, seconds: head's timestamp to the durable commit of a record on an end topic.
+    pub const PIPELINE_LATENCY: &str = "fermata_pipeline_latency_seconds";
+    /// Records on end topics; a goal means their rate a second.
+    pub const PIPELINE_ENDED: &str = "fermata_pipeline_records_total";
+    /// What a goal can be set on.
+    pub const GOALS: [&str; 2] = [PIPELINE_LATENCY, PIPELINE_ENDED];
+}

@@ -48,6 +48,11 @@ impl OutputHash {
         self.sum(hash.finalize().into());
     }
 
+    /// Adds what other records of the same task gave.
+    pub fn combine(&mut self, other: Self) {
+        self.sum(other.0);
+    }
+
     fn sum(&mut self, other: [u8; 32]) {
         let mut carry = 0u16;
         for (a, b) in self.0.iter_mut().zip(other) {

@@ -436,3 +436,44 @@ pub enum ArtifactError {
     #[error("component {reference} cannot be read: {found}")]
     Unreadable { reference: String, found: String },
 }
+
+/// The named moments of a pipeline at which tests stop the process. The default does nothing.
+pub trait Probe: Send + Sync {
+    fn reached(&self, _moment: Moment) {}
+}
+
+/// In the order in which a deployment under load passes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moment {
+    /// A batch is open and has appended.
+    Append,
+    /// Just before the log is asked to commit.
+    Commit,
+    /// A candidate is being prepared.
+    Prepare,
+    /// A task has ended its old version and not yet committed the receipt.
+    Switch,
+    /// The receipt is committed; the new version has processed its first record, uncommitted.
+    FirstCommit,
+    /// All tasks have switched; the deployment is watched.
+    Probation,
+}
+
+impl Moment {
+    pub const ALL: [Self; 6] = [Self::Append, Self::Commit, Self::Prepare, Self::Switch, Self::FirstCommit, Self::Probation];
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Commit => "commit",
+            Self::Prepare => "prepare",
+            Self::Switch => "switch",
+            Self::FirstCommit => "first-commit",
+            Self::Probation => "probation",
+        }
+    }
+}
+
+/// Nobody watches.
+#[derive(Debug, Default)]
+pub struct NoProbe;
+impl Probe for NoProbe {}

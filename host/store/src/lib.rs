@@ -1,1 +1,28 @@
+//! The embedded log and state: durable, in process, nothing to install.
+//!
+//! One fjall database holds everything, so that one atomic batch carries a transaction: its records, the positions
+//! of its group and the state of its tasks. Batches go to the operating system at once and are visible inside at
+//! once; one thread syncs them to the disk and raises the durable watermark ([`Log::durable`]). What leaves the
+//! process waits for that watermark.
+//!
+//! Read [`Embedded`] first. What lies where: [`layout`].
+//!
+//! [`Log::durable`]: fermata_core::ports::Log::durable
+#![forbid(unsafe_code)]
 
+mod commit;
+mod durability;
+mod embedded;
+mod encoding;
+mod group;
+pub mod layout;
+mod open;
+mod options;
+mod positions;
+mod pulse;
+mod session;
+mod state;
+mod topic;
+
+pub use embedded::Embedded;
+pub use options::{Options, PersistHook};

@@ -18,7 +18,12 @@ pub struct StoreDecl {
 
 impl StoreDecl {
     pub fn new(name: impl Into<String>, schema: u32) -> Self {
-        Self { name: name.into(), schema, migrates: Vec::new(), reverts: false }
+        Self {
+            name: name.into(),
+            schema,
+            migrates: Vec::new(),
+            reverts: false,
+        }
     }
 
     pub fn migrates(mut self, schemas: &[u32]) -> Self {
@@ -99,12 +104,18 @@ impl Description {
     }
 
     pub fn input(mut self, name: &str, versions: &[u32]) -> Self {
-        self.inputs.push(Port { name: name.to_owned(), versions: versions.to_vec() });
+        self.inputs.push(Port {
+            name: name.to_owned(),
+            versions: versions.to_vec(),
+        });
         self
     }
 
     pub fn output(mut self, name: &str, versions: &[u32]) -> Self {
-        self.outputs.push(Port { name: name.to_owned(), versions: versions.to_vec() });
+        self.outputs.push(Port {
+            name: name.to_owned(),
+            versions: versions.to_vec(),
+        });
         self
     }
 
@@ -114,8 +125,19 @@ impl Description {
     }
 
     /// `params` and `answer`: JSON Schema texts.
-    pub fn view(mut self, name: &str, scope: ViewScope, params: impl Into<String>, answer: impl Into<String>) -> Self {
-        self.views.push(ViewDecl { name: name.to_owned(), scope, params: params.into(), answer: answer.into() });
+    pub fn view(
+        mut self,
+        name: &str,
+        scope: ViewScope,
+        params: impl Into<String>,
+        answer: impl Into<String>,
+    ) -> Self {
+        self.views.push(ViewDecl {
+            name: name.to_owned(),
+            scope,
+            params: params.into(),
+            answer: answer.into(),
+        });
         self
     }
 
@@ -131,7 +153,14 @@ impl Description {
         self.metric(MetricKind::Histogram, name, unit, help, labels)
     }
 
-    fn metric(mut self, kind: MetricKind, name: &str, unit: &str, help: &str, labels: &[&str]) -> Self {
+    fn metric(
+        mut self,
+        kind: MetricKind,
+        name: &str,
+        unit: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Self {
         self.metrics.push(MetricDecl {
             name: name.to_owned(),
             kind,

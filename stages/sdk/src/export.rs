@@ -7,7 +7,7 @@ macro_rules! export {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::guest::StageGuest<$stage>;
-            $crate::guest::stage::export_stage!(Exported with_types_in $crate::guest::stage);
+    $crate::guest::stage::export_stage!(Exported with_types_in $crate::guest::stage);
         };
     };
 }

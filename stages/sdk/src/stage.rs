@@ -33,12 +33,19 @@ pub trait Stage: Sized + Send + 'static {
     fn parse(input: Input) -> Result<Self::Message, Rejection>;
 
     /// One record, in partition order.
-    fn process(&self, cx: &mut dyn Context, message: Self::Message) -> Result<Vec<Self::Output>, Rejection>;
+    fn process(
+        &self,
+        cx: &mut dyn Context,
+        message: Self::Message,
+    ) -> Result<Vec<Self::Output>, Rejection>;
 
     /// A timer that this stage set is due.
     fn fired(&self, cx: &mut dyn Context, timer: Due) -> Result<Vec<Self::Output>, Rejection> {
         let _ = cx;
-        Err(Rejection::new("no-timers", format!("stage {} has no timers, yet {} fired", Self::NAME, timer.id)))
+        Err(Rejection::new(
+            "no-timers",
+            format!("stage {} has no timers, yet {} fired", Self::NAME, timer.id),
+        ))
     }
 
     /// This shard's part of a view's answer, from committed state.
@@ -56,13 +63,19 @@ pub trait Stage: Sized + Send + 'static {
     /// An entry of an older `schema` in the present one. Pure. None drops the entry.
     fn migrate(store: &str, schema: u32, entry: Entry) -> Result<Option<Entry>, String> {
         let _ = entry;
-        Err(format!("stage {} does not migrate store {store} from schema {schema}", Self::NAME))
+        Err(format!(
+            "stage {} does not migrate store {store} from schema {schema}",
+            Self::NAME
+        ))
     }
 
     /// An entry of the present schema in the older `schema`. Pure. None drops the entry.
     fn revert(store: &str, schema: u32, entry: Entry) -> Result<Option<Entry>, String> {
         let _ = entry;
-        Err(format!("stage {} does not revert store {store} to schema {schema}", Self::NAME))
+        Err(format!(
+            "stage {} does not revert store {store} to schema {schema}",
+            Self::NAME
+        ))
     }
 }
 

@@ -25,7 +25,11 @@ pub struct Table<T> {
 
 impl<T> Table<T> {
     pub const fn new(name: &'static str, schema: u32) -> Self {
-        Self { name, schema, entry: PhantomData }
+        Self {
+            name,
+            schema,
+            entry: PhantomData,
+        }
     }
 
     pub const fn name(&self) -> &'static str {
@@ -53,7 +57,8 @@ impl<T> Table<T> {
 impl<T: DeserializeOwned> Table<T> {
     pub fn get(&self, cx: &dyn Reader, key: impl AsRef<[u8]>) -> Option<T> {
         let key = key.as_ref();
-        cx.get_raw(self.name, key).map(|value| self.decode(key, &value))
+        cx.get_raw(self.name, key)
+            .map(|value| self.decode(key, &value))
     }
 
     /// Entries under `prefix` in byte order, strictly behind `after`; at most `limit`, and fewer where the host's
@@ -133,12 +138,131 @@ impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.is_empty() && !self.ended {
             // A short page is not the end: the host also cuts a page at its size.
-            self.page = self.table.scan(self.cx, &self.prefix, self.last.as_deref(), PAGE).into();
+            self.page = self
+                .table
+                .scan(self.cx, &self.prefix, self.last.as_deref(), PAGE)
+                .into();
             match self.page.back() {
                 Some((key, _)) => self.last = Some(key.clone()),
                 None => self.ended = true,
             }
         }
         self.page.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::testing::TestContext;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Balance {
+        cents: i64,
+    }
+
+    const BALANCES: Table<Balance> = Table::new("balances", 3);
+
+    fn filled(keys: &[&str]) -> TestContext {
+        let mut cx = TestContext::new();
+        for (cents, key) in (0..).zip(keys) {
+            BALANCES.put(&mut cx, key, &Balance { cents });
+        }
+        cx
+    }
+
+    #[test]
+    fn what_was_put_is_read_until_it_is_deleted() {
+        let mut cx = filled(&["anna", "bert"]);
+        // As in a stage: a `&mut dyn Context` reads as a `&dyn Reader`.
+        let cx: &mut dyn Context = &mut cx;
+        assert_eq!(BALANCES.get(cx, "bert"), Some(Balance { cents: 1 }));
+        assert_eq!(
+            BALANCES.get(cx, b"bert".as_slice()),
+            Some(Balance { cents: 1 })
+        );
+        assert!(BALANCES.contains(cx, "anna"));
+        BALANCES.delete(cx, "anna");
+        assert_eq!(BALANCES.get(cx, "anna"), None);
+        assert!(!BALANCES.contains(cx, "anna"));
+    }
+
+    #[test]
+    fn an_entry_is_json_with_named_fields() {
+        let cx = filled(&["anna"]);
+        assert_eq!(
+            cx.get_raw("balances", b"anna").as_deref(),
+            Some(br#"{"cents":0}"#.as_slice())
+        );
+        assert_eq!(BALANCES.decl(), StoreDecl::new("balances", 3));
+    }
+
+    #[test]
+    fn a_scan_keeps_to_prefix_start_and_limit() {
+        let cx = filled(&["a", "b1", "b2", "b3", "c"]);
+        let keys = |after: Option<&[u8]>, limit| -> Vec<String> {
+            let found = BALANCES.scan(&cx, "b", after, limit);
+            found
+                .into_iter()
+                .map(|(key, _)| String::from_utf8(key).expect("text"))
+                .collect()
+        };
+        assert_eq!(keys(None, 10), ["b1", "b2", "b3"]);
+        assert_eq!(keys(None, 2), ["b1", "b2"]);
+        assert_eq!(keys(Some(b"b1"), 10), ["b2", "b3"]);
+        assert_eq!(keys(Some(b"a"), 10), ["b1", "b2", "b3"]);
+        assert_eq!(keys(Some(b"c"), 10), [""; 0]);
+    }
+
+    #[test]
+    fn an_iteration_goes_over_all_pages_once() {
+        let keys: Vec<String> = (0..2 * PAGE + 1).map(|n| format!("k{n:04}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut cx = filled(&keys);
+        BALANCES.put(&mut cx, "other", &Balance { cents: -1 });
+        let found: Vec<i64> = BALANCES
+            .iter_prefix(&cx, "k")
+            .map(|(_, balance)| balance.cents)
+            .collect();
+        assert_eq!(found, (0..i64::from(2 * PAGE + 1)).collect::<Vec<_>>());
+        assert_eq!(BALANCES.iter(&cx).count(), keys.len() + 1);
+    }
+
+    /// A host that cuts each page at one entry, as one with a bound on bytes may.
+    struct Narrow(TestContext);
+
+    impl Reader for Narrow {
+        fn get_raw(&self, store: &str, key: &[u8]) -> Option<Vec<u8>> {
+            self.0.get_raw(store, key)
+        }
+
+        fn scan_raw(
+            &self,
+            store: &str,
+            prefix: &[u8],
+            after: Option<&[u8]>,
+            _limit: u32,
+        ) -> Vec<crate::Entry> {
+            self.0.scan_raw(store, prefix, after, 1)
+        }
+
+        fn now(&self) -> i64 {
+            0
+        }
+    }
+
+    #[test]
+    fn a_short_page_does_not_end_an_iteration() {
+        assert_eq!(BALANCES.iter(&Narrow(filled(&["a", "b", "c"]))).count(), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = r#"store balances, key "anna": not an entry of schema 3"#)]
+    fn an_entry_of_another_shape_faults() {
+        let mut cx = TestContext::new();
+        cx.put_raw("balances", b"anna", br#"{"pounds":1}"#);
+        BALANCES.get(&cx, "anna");
     }
 }

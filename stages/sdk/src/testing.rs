@@ -4,3 +4,5 @@ mod context;
 mod drive;
 
 pub use context::{Log, TestContext};
+#[cfg(test)]
+mod tests;

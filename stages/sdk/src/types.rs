@@ -33,7 +33,14 @@ pub struct Input {
 impl Input {
     /// A record without key, value or headers, as tests begin with.
     pub fn new(port: impl Into<String>) -> Self {
-        Self { port: port.into(), key: None, value: None, headers: Vec::new(), timestamp: 0, verdicts: Vec::new() }
+        Self {
+            port: port.into(),
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            timestamp: 0,
+            verdicts: Vec::new(),
+        }
     }
 
     pub fn with_key(mut self, key: impl Into<Vec<u8>>) -> Self {
@@ -53,7 +60,10 @@ impl Input {
 
     /// The value as JSON, or the rejection `bad-json`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
-        let value = self.value.as_deref().ok_or_else(|| Rejection::new("bad-json", "the record has no value"))?;
+        let value = self
+            .value
+            .as_deref()
+            .ok_or_else(|| Rejection::new("bad-json", "the record has no value"))?;
         serde_json::from_slice(value).map_err(|error| Rejection::new("bad-json", error.to_string()))
     }
 }
@@ -69,11 +79,20 @@ pub struct Emission {
 
 impl Emission {
     pub fn new(port: impl Into<String>) -> Self {
-        Self { port: port.into(), key: None, value: None, headers: Vec::new() }
+        Self {
+            port: port.into(),
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        }
     }
 
     /// A record whose value is `message` as JSON.
-    pub fn json<T: Serialize + ?Sized>(port: impl Into<String>, key: impl Into<Vec<u8>>, message: &T) -> Self {
+    pub fn json<T: Serialize + ?Sized>(
+        port: impl Into<String>,
+        key: impl Into<Vec<u8>>,
+        message: &T,
+    ) -> Self {
         let value = serde_json::to_vec(message).expect("a message is plain data with string keys");
         Self::new(port).with_key(key).with_value(value)
     }
@@ -89,7 +108,10 @@ impl Emission {
     }
 
     pub fn with_header(mut self, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.push(Header { key: key.into(), value: Some(value.into()) });
+        self.headers.push(Header {
+            key: key.into(),
+            value: Some(value.into()),
+        });
         self
     }
 }
@@ -105,7 +127,10 @@ pub struct Rejection {
 
 impl Rejection {
     pub fn new(code: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { code: code.into(), reason: reason.into() }
+        Self {
+            code: code.into(),
+            reason: reason.into(),
+        }
     }
 }
 

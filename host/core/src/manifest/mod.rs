@@ -6,8 +6,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod check;
 pub mod parse;
+pub mod problem;
 mod raw;
+#[cfg(test)]
+mod tests;
 
 /// A validated `pipeline.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,1 +1,277 @@
-//! Raw manifest, as TOML has it.
+//! TOML as a manifest has it: tables whose every key must be asked for, values that know their place.
+
+use super::problem::Problem;
+use crate::codes;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value with its place in the text.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub value: T,
+    pub span: Range<usize>,
+}
+
+pub(super) type Checked<T> = Result<T, Problem>;
+
+/// A table whose keys are asked for one by one; [`Fields::close`] refuses those that nobody asked for.
+pub(super) struct Fields<'a> {
+    table: &'a DeTable<'a>,
+    /// As in `stage.account`; empty at the top.
+    pub path: String,
+    pub span: Range<usize>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+/// A value and the path by which messages name it.
+pub(super) struct Value<'a> {
+    inner: &'a Spanned<DeValue<'a>>,
+    pub path: String,
+}
+
+impl<'a> Fields<'a> {
+    pub fn top(table: &'a Spanned<DeTable<'a>>) -> Self {
+        Self::new(table.get_ref(), String::new(), table.span())
+    }
+
+    fn new(table: &'a DeTable<'a>, path: String, span: Range<usize>) -> Self {
+        Self {
+            table,
+            path,
+            span,
+            known: RefCell::default(),
+        }
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        match self.path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    pub fn get(&self, key: &'static str) -> Option<Value<'a>> {
+        self.known.borrow_mut().push(key);
+        self.table.get(key).map(|inner| Value {
+            inner,
+            path: self.path_of(key),
+        })
+    }
+
+    pub fn need(&self, key: &'static str) -> Checked<Value<'a>> {
+        self.get(key).ok_or_else(|| {
+            let path = self.path_of(key);
+            Problem::new(
+                codes::MANIFEST_SYNTAX,
+                self.span.clone(),
+                format!("{path:?} is missing"),
+            )
+        })
+    }
+
+    /// Every entry, for tables whose keys are names that the author chose.
+    pub fn entries(&self) -> impl Iterator<Item = (At<String>, Value<'a>)> {
+        self.table.iter().map(|(key, inner)| {
+            let name = At {
+                value: key.get_ref().to_string(),
+                span: key.span(),
+            };
+            let path = self.path_of(&name.value);
+            (name, Value { inner, path })
+        })
+    }
+
+    pub fn close(self) -> Checked<()> {
+        let known = self.known.into_inner();
+        match self
+            .table
+            .keys()
+            .find(|key| !known.contains(&key.get_ref().as_ref()))
+        {
+            None => Ok(()),
+            Some(key) => {
+                let found = key.get_ref();
+                let place = match self.path.as_str() {
+                    "" => "at the top of a manifest".to_owned(),
+                    path => format!("in {path}"),
+                };
+                Err(Problem::new(
+                    codes::MANIFEST_SYNTAX,
+                    key.span(),
+                    format!("{found:?} is not a key {place}"),
+                )
+                .nearest(found, known))
+            }
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    pub fn span(&self) -> Range<usize> {
+        self.inner.span()
+    }
+
+    pub fn problem(&self, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::new(code, self.span(), message)
+    }
+
+    fn expected(&self, what: &str) -> Problem {
+        let found = self.inner.get_ref().type_str();
+        self.problem(
+            codes::MANIFEST_SYNTAX,
+            format!("{:?} must be {what}, found a value of type {found}", self.path),
+        )
+    }
+
+    pub fn bad(&self, message: impl Into<String>) -> Problem {
+        self.problem(
+            codes::MANIFEST_VALUE,
+            format!("{:?}: {}", self.path, message.into()),
+        )
+    }
+
+    pub fn string(&self) -> Checked<At<String>> {
+        let text = self.inner.get_ref().as_str();
+        let value = text.ok_or_else(|| self.expected("a string"))?.to_owned();
+        Ok(At {
+            value,
+            span: self.span(),
+        })
+    }
+
+    pub fn boolean(&self) -> Checked<bool> {
+        let value = self.inner.get_ref().as_bool();
+        value.ok_or_else(|| self.expected("true or false"))
+    }
+
+    pub fn integer(&self) -> Checked<i64> {
+        let integer = self.inner.get_ref().as_integer();
+        let integer = integer.ok_or_else(|| self.expected("a whole number"))?;
+        i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_err(|_| self.bad("the number does not fit 64 bits"))
+    }
+
+    pub fn count(&self, least: u64, most: u64) -> Checked<u64> {
+        let found = self.integer()?;
+        u64::try_from(found)
+            .ok()
+            .filter(|n| (least..=most).contains(n))
+            .ok_or_else(|| self.bad(format!("expected a number from {least} to {most}, found {found}")))
+    }
+
+    pub fn number(&self) -> Checked<f64> {
+        let value = self.inner.get_ref();
+        if value.is_integer() {
+            return Ok(self.integer()? as f64);
+        }
+        let float = value.as_float().ok_or_else(|| self.expected("a number"))?;
+        let number = float.as_str().parse::<f64>();
+        number.map_err(|_| self.bad("the number cannot be read"))
+    }
+
+    /// `200ms`, `60s`, `5m`, `24h`, `30d`.
+    pub fn duration(&self) -> Checked<Duration> {
+        let text = self.string()?.value;
+        let wrong = || {
+            self.bad(format!("expected a duration such as \"200ms\", \"60s\", \"5m\", \"24h\" or \"7d\", found {text:?}"))
+        };
+        parse_duration(&text).ok_or_else(wrong)
+    }
+
+    /// `64MiB`, `1GiB`, or a number of bytes.
+    pub fn bytes(&self) -> Checked<u64> {
+        if self.inner.get_ref().is_integer() {
+            return self.count(1, i64::MAX as u64);
+        }
+        let text = self.string()?.value;
+        let wrong = || {
+            self.bad(format!("expected a size such as \"512KiB\", \"64MiB\" or \"1GiB\", found {text:?}"))
+        };
+        parse_bytes(&text).filter(|n| *n > 0).ok_or_else(wrong)
+    }
+
+    pub fn is_list(&self) -> bool {
+        self.inner.get_ref().is_array()
+    }
+
+    pub fn list(&self) -> Checked<Vec<Value<'a>>> {
+        let list = self.inner.get_ref().as_array();
+        let list = list.ok_or_else(|| self.expected("a list"))?;
+        Ok(list
+            .iter()
+            .enumerate()
+            .map(|(i, inner)| Value {
+                inner,
+                path: format!("{}[{i}]", self.path),
+            })
+            .collect())
+    }
+
+    pub fn fields(&self) -> Checked<Fields<'a>> {
+        let table = self.inner.get_ref().as_table();
+        let table = table.ok_or_else(|| self.expected("a table"))?;
+        Ok(Fields::new(table, self.path.clone(), self.span()))
+    }
+
+    /// As JSON, for values that only a component or a view understands.
+    pub fn json(&self) -> Checked<serde_json::Value> {
+        use serde_json::Value as Json;
+        Ok(match self.inner.get_ref() {
+            DeValue::String(s) => Json::String(s.to_string()),
+            DeValue::Boolean(b) => Json::Bool(*b),
+            DeValue::Integer(_) => self.integer()?.into(),
+            DeValue::Float(_) => serde_json::Number::from_f64(self.number()?)
+                .map(Json::Number)
+                .ok_or_else(|| self.bad("JSON knows no infinity and no NaN"))?,
+            DeValue::Datetime(d) => Json::String(d.to_string()),
+            DeValue::Array(_) => Json::Array(
+                self.list()?
+                    .iter()
+                    .map(Self::json)
+                    .collect::<Checked<_>>()?,
+            ),
+            DeValue::Table(_) => Json::Object(
+                self.fields()?
+                    .entries()
+                    .map(|(key, value)| Ok((key.value, value.json()?)))
+                    .collect::<Checked<_>>()?,
+            ),
+        })
+    }
+}
+
+/// A number with a unit of time: `ms`, `s`, `m`, `h`, `d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text)?;
+    let scale_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(scale_ms).map(Duration::from_millis)
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    let (number, unit) = split_unit(text)?;
+    let shift = match unit {
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '_')?;
+    let number = text[..at].replace('_', "").parse().ok()?;
+    Some((number, text[at..].trim()))
+}

@@ -7,10 +7,10 @@ use super::generator::exports::fermata::stage::generation;
 use super::host::Host;
 use super::panics;
 use super::stage::exports::fermata::stage::{migration, processor, timers, views};
+use crate::Description;
 use crate::erased::{AnyGenerator, AnyStage, GeneratorType, StageType};
 use crate::stage::{Generator, Plan, Stage};
 use crate::types::{Due, Emission, Entry, Input, Rejection, ViewError};
-use crate::Description;
 
 /// Puts a [`Stage`] behind the exports of world `stage-full`.
 pub struct StageGuest<S>(PhantomData<S>);
@@ -43,7 +43,9 @@ impl<S: Stage> processor::Guest for StageGuest<S> {
     fn init(config: String) -> Result<(), String> {
         panics::report();
         let stage = StageType::of::<S>().init(&config)?;
-        STAGE.with(|cell| cell.set(stage)).map_err(|_| TWICE.to_owned())
+        STAGE
+            .with(|cell| cell.set(stage))
+            .map_err(|_| TWICE.to_owned())
     }
 
     fn process(input: Input) -> Result<Vec<Emission>, Rejection> {
@@ -82,7 +84,9 @@ impl<S: Stage> migration::Guest for StageGuest<S> {
 impl<G: Generator> generation::Guest for GeneratorGuest<G> {
     fn init(config: String, seed: u64) -> Result<Plan, String> {
         let (generator, plan) = GeneratorType::of::<G>().init(&config, seed)?;
-        GENERATOR.with(|cell| cell.set(generator)).map_err(|_| TWICE.to_owned())?;
+        GENERATOR
+            .with(|cell| cell.set(generator))
+            .map_err(|_| TWICE.to_owned())?;
         Ok(plan)
     }
 

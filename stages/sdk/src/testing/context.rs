@@ -97,8 +97,9 @@ impl TestContext {
 
     /// Takes the timers that are due, in the order of time, then of id.
     pub fn pop_due(&mut self) -> Vec<Due> {
-        let (due, later): (BTreeMap<_, _>, _) =
-            std::mem::take(&mut self.timers).into_iter().partition(|(_, timer)| timer.at <= self.now);
+        let (due, later): (BTreeMap<_, _>, _) = std::mem::take(&mut self.timers)
+            .into_iter()
+            .partition(|(_, timer)| timer.at <= self.now);
         self.timers = later;
         let mut due: Vec<Due> = due.into_values().collect();
         due.sort_by_key(|timer| timer.at);
@@ -107,7 +108,10 @@ impl TestContext {
 
     /// The sum of a counter, zero if it was never added to.
     pub fn counter(&self, metric: &str, labels: &[&str]) -> u64 {
-        self.counters.get(&series(metric, labels)).copied().unwrap_or(0)
+        self.counters
+            .get(&series(metric, labels))
+            .copied()
+            .unwrap_or(0)
     }
 
     pub fn gauge(&self, metric: &str, labels: &[&str]) -> Option<i64> {
@@ -116,7 +120,9 @@ impl TestContext {
 
     /// What a histogram observed, in order.
     pub fn observations(&self, metric: &str, labels: &[&str]) -> &[f64] {
-        self.observations.get(&series(metric, labels)).map_or(&[], Vec::as_slice)
+        self.observations
+            .get(&series(metric, labels))
+            .map_or(&[], Vec::as_slice)
     }
 
     pub fn logs(&self) -> &[Log] {
@@ -127,21 +133,35 @@ impl TestContext {
         self.logs = logs;
     }
 
-    fn scan_all(&self, store: &str, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<Entry> {
-        let Some(store) = self.stores.get(store) else { return Vec::new() };
+    fn scan_all(
+        &self,
+        store: &str,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Vec<Entry> {
+        let Some(store) = self.stores.get(store) else {
+            return Vec::new();
+        };
         let from = after.map_or(prefix, |after| after.max(prefix)).to_vec();
         store
             .range(from..)
             .filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit)
-            .map(|(key, value)| Entry { key: key.clone(), value: value.clone() })
+            .map(|(key, value)| Entry {
+                key: key.clone(),
+                value: value.clone(),
+            })
             .collect()
     }
 }
 
 fn series(metric: &str, labels: &[&str]) -> Series {
-    (metric.to_owned(), labels.iter().map(|&label| label.to_owned()).collect())
+    (
+        metric.to_owned(),
+        labels.iter().map(|&label| label.to_owned()).collect(),
+    )
 }
 
 impl Reader for TestContext {
@@ -164,15 +184,20 @@ impl Context for TestContext {
     }
 
     fn root(&self) -> (String, i64) {
-        self.root.clone().unwrap_or_else(|| (self.id.clone(), self.now))
+        self.root
+            .clone()
+            .unwrap_or_else(|| (self.id.clone(), self.now))
     }
 
     fn random(&mut self) -> u64 {
         self.draws += 1;
         // FNV-1a over the identity, then SplitMix64: any function of identity and draw would do.
-        let seed = self.id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let seed = self
+            .id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
         let mixed = seed.wrapping_add(self.draws.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -180,7 +205,10 @@ impl Context for TestContext {
     }
 
     fn put_raw(&mut self, store: &str, key: &[u8], value: &[u8]) {
-        self.stores.entry(store.to_owned()).or_default().insert(key.to_vec(), value.to_vec());
+        self.stores
+            .entry(store.to_owned())
+            .or_default()
+            .insert(key.to_vec(), value.to_vec());
     }
 
     fn delete_raw(&mut self, store: &str, key: &[u8]) {
@@ -190,7 +218,12 @@ impl Context for TestContext {
     }
 
     fn set_timer(&mut self, id: &str, at: i64, payload: &[u8]) {
-        let timer = Due { id: id.to_owned(), key: self.key.clone(), at, payload: payload.to_vec() };
+        let timer = Due {
+            id: id.to_owned(),
+            key: self.key.clone(),
+            at,
+            payload: payload.to_vec(),
+        };
         self.timers.insert(id.to_owned(), timer);
     }
 
@@ -207,10 +240,16 @@ impl Context for TestContext {
     }
 
     fn observe(&mut self, metric: &str, labels: &[&str], value: f64) {
-        self.observations.entry(series(metric, labels)).or_default().push(value);
+        self.observations
+            .entry(series(metric, labels))
+            .or_default()
+            .push(value);
     }
 
     fn log(&mut self, level: Level, message: &str) {
-        self.logs.push(Log { level, message: message.to_owned() });
+        self.logs.push(Log {
+            level,
+            message: message.to_owned(),
+        });
     }
 }

@@ -1,0 +1,116 @@
+//! Does a component fit? Its imports and exports, by name and type.
+
+use crate::bindings::{generation, processor, timers, views};
+use crate::sandbox::Sandbox;
+use fermata_core::ports::PrepareError;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+/// What a component may import.
+const IMPORTS: [&str; 6] = [
+    "fermata:stage/types@0.1.0",
+    "fermata:stage/context@0.1.0",
+    "fermata:stage/store@0.1.0",
+    "fermata:stage/timer@0.1.0",
+    "fermata:stage/metrics@0.1.0",
+    "fermata:stage/log@0.1.0",
+];
+const PROCESSOR: &str = "fermata:stage/processor@0.1.0";
+const TIMERS: &str = "fermata:stage/timers@0.1.0";
+const VIEWS: &str = "fermata:stage/views@0.1.0";
+const MIGRATION: &str = "fermata:stage/migration@0.1.0";
+const GENERATION: &str = "fermata:stage/generation@0.1.0";
+
+/// Where a stage's functions are, found once for all its instances.
+#[derive(Clone)]
+pub struct StageExports {
+    pub processor: processor::GuestIndices,
+    pub timers: Option<timers::GuestIndices>,
+    pub views: Option<views::GuestIndices>,
+    pub migration: bool,
+}
+
+impl StageExports {
+    pub fn find(pre: &InstancePre<Sandbox>) -> Result<Self, PrepareError> {
+        let component = pre.component();
+        require(component, PROCESSOR)?;
+        Ok(Self {
+            processor: processor::GuestIndices::new(pre).map_err(misfit)?,
+            timers: exports(component, TIMERS)
+                .then(|| timers::GuestIndices::new(pre).map_err(misfit))
+                .transpose()?,
+            views: exports(component, VIEWS)
+                .then(|| views::GuestIndices::new(pre).map_err(misfit))
+                .transpose()?,
+            migration: exports(component, MIGRATION),
+        })
+    }
+}
+
+/// Where a generator's functions are.
+pub fn generator(pre: &InstancePre<Sandbox>) -> Result<generation::GuestIndices, PrepareError> {
+    require(pre.component(), GENERATION)?;
+    generation::GuestIndices::new(pre).map_err(misfit)
+}
+
+/// Connects a component with its imports, so that instantiating it is no more than making its memory.
+pub fn link(
+    linker: &Linker<Sandbox>,
+    component: &Component,
+) -> Result<InstancePre<Sandbox>, PrepareError> {
+    let kind = component.component_type();
+    let unknown: Vec<String> = kind
+        .imports(component.engine())
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| !IMPORTS.contains(&name.as_str()))
+        .collect();
+    if !unknown.is_empty() {
+        let wasi = unknown.iter().any(|name| name.starts_with("wasi:"));
+        let then = if wasi {
+            "a component gets nothing of WASI: build it for wasm32-unknown-unknown with the SDK `fermata-stage`"
+        } else {
+            "a component may import context, store, timer, metrics and log of fermata:stage@0.1.0 alone"
+        };
+        return Err(PrepareError::Contract(format!(
+            "it imports {}; {then}",
+            list(&unknown)
+        )));
+    }
+    linker.instantiate_pre(component).map_err(misfit)
+}
+
+pub fn misfit(error: wasmtime::Error) -> PrepareError {
+    PrepareError::Contract(format!("{error:#}"))
+}
+
+fn exports(component: &Component, name: &str) -> bool {
+    component.get_export_index(None, name).is_some()
+}
+
+fn require(component: &Component, name: &str) -> Result<(), PrepareError> {
+    if exports(component, name) {
+        return Ok(());
+    }
+    let kind = component.component_type();
+    let found: Vec<String> = kind
+        .exports(component.engine())
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let found = if found.is_empty() {
+        "nothing".into()
+    } else {
+        list(&found)
+    };
+    Err(PrepareError::Contract(format!(
+        "it does not export {name}; it exports {found}"
+    )))
+}
+
+/// The first names of a list; a long list is told by its length.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,85 @@
+//! The host of a guest that works on no record: `describe`, `init`, a generator.
+
+use bytes::Bytes;
+use fermata_core::ports::{HostCalls, LogLevel, Refused};
+use fermata_core::{Fault, FaultCode, Timestamp};
+use std::any::Any;
+
+/// No time, no chance, no state: what such a guest computes depends on its arguments alone.
+pub struct Quiet {
+    doing: &'static str,
+}
+
+impl Quiet {
+    pub fn boxed(doing: &'static str) -> Box<dyn HostCalls> {
+        Box::new(Self { doing })
+    }
+    fn refuse<T>(&self, call: &str) -> Result<T, Refused> {
+        Err(Refused::Fault(Fault::new(
+            FaultCode::Contract,
+            format!("{call} was called in {}, where there is no record", self.doing),
+        )))
+    }
+}
+
+impl HostCalls for Quiet {
+    fn id(&self) -> &str {
+        ""
+    }
+    fn root(&self) -> (&str, Timestamp) {
+        ("", Timestamp(0))
+    }
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+    fn random(&mut self) -> u64 {
+        0
+    }
+    fn get(&mut self, _store: &str, _key: &[u8]) -> Result<Option<Bytes>, Refused> {
+        self.refuse("store.get")
+    }
+    fn put(&mut self, _store: &str, _key: &[u8], _value: &[u8]) -> Result<(), Refused> {
+        self.refuse("store.put")
+    }
+    fn delete(&mut self, _store: &str, _key: &[u8]) -> Result<(), Refused> {
+        self.refuse("store.delete")
+    }
+    fn scan(
+        &mut self,
+        _store: &str,
+        _prefix: &[u8],
+        _after: Option<&[u8]>,
+        _limit: u32,
+    ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
+        self.refuse("store.scan")
+    }
+    fn set_timer(&mut self, _id: &str, _at: Timestamp, _payload: &[u8]) -> Result<(), Refused> {
+        self.refuse("timer.set")
+    }
+    fn cancel_timer(&mut self, _id: &str) -> Result<(), Refused> {
+        self.refuse("timer.cancel")
+    }
+    fn add(&mut self, _metric: &str, _labels: &[String], _value: u64) -> Result<(), Refused> {
+        self.refuse("metrics.add")
+    }
+    fn set(&mut self, _metric: &str, _labels: &[String], _value: i64) -> Result<(), Refused> {
+        self.refuse("metrics.set")
+    }
+    fn observe(&mut self, _metric: &str, _labels: &[String], _value: f64) -> Result<(), Refused> {
+        self.refuse("metrics.observe")
+    }
+    /// A panic is logged before it traps, so logging is allowed everywhere.
+    fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Refused> {
+        let doing = self.doing;
+        match level {
+            LogLevel::Debug => tracing::debug!(doing, "{message}"),
+            LogLevel::Info => tracing::info!(doing, "{message}"),
+            LogLevel::Warn => tracing::warn!(doing, "{message}"),
+            LogLevel::Error => tracing::error!(doing, "{message}"),
+        }
+        Ok(())
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,89 @@
+//! A component with its configuration: makes instances that have passed `init`.
+
+use crate::contract::StageExports;
+use crate::instance::WasmInstance;
+use crate::sandbox::Sandbox;
+use fermata_core::description::Description;
+use fermata_core::limits::Limits;
+use fermata_core::ports::{Instance, Version};
+use fermata_core::{Digest, Fault, FaultCode, VersionId};
+use std::fmt;
+use wasmtime::component::InstancePre;
+
+pub struct WasmVersion {
+    id: VersionId,
+    pre: InstancePre<Sandbox>,
+    exports: StageExports,
+    description: Description,
+    config: String,
+    limits: Limits,
+}
+
+/// Why an instance did not come up.
+pub enum StartError {
+    /// `init` said no.
+    Refused(String),
+    Fault(Fault),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(reason) => f.write_str(reason),
+            Self::Fault(fault) => write!(f, "it ended with {fault}"),
+        }
+    }
+}
+
+impl WasmVersion {
+    pub fn new(
+        component: Digest,
+        pre: InstancePre<Sandbox>,
+        exports: StageExports,
+        description: Description,
+        config: &str,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            id: VersionId {
+                component,
+                config: Digest::of(config.as_bytes()),
+            },
+            pre,
+            exports,
+            description,
+            config: config.into(),
+            limits: limits.clone(),
+        }
+    }
+
+    /// A fresh instance after `init`.
+    pub fn start(&self) -> Result<WasmInstance, StartError> {
+        let mut instance = WasmInstance::raw(&self.pre, &self.exports, &self.limits)
+            .map_err(StartError::Fault)?;
+        instance
+            .init(&self.config)
+            .map_err(StartError::Fault)?
+            .map_err(StartError::Refused)?;
+        Ok(instance)
+    }
+}
+
+impl Version for WasmVersion {
+    fn id(&self) -> VersionId {
+        self.id
+    }
+    fn description(&self) -> &Description {
+        &self.description
+    }
+    fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
+        match self.start() {
+            Ok(instance) => Ok(Box::new(instance)),
+            Err(StartError::Fault(fault)) => Err(fault),
+            Err(StartError::Refused(reason)) => Err(Fault::new(
+                FaultCode::Contract,
+                format!("init accepted this configuration before and refuses it now: {reason}"),
+            )),
+        }
+    }
+}

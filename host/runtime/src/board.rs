@@ -1,0 +1,128 @@
+//! All that workers and the control plane share: wishes go down as one [`Directive`], facts come up as
+//! [`ShardReport`]s and [`WorkerEvent`]s. Level-triggered: a worker that missed a step reads the newest wish.
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use fermata_core::journal::{Counts, Receipt};
+use fermata_core::ports::Version;
+use fermata_core::{CommitId, Identity, Offset, Sequence, Shard, StageName, TopicName, VersionId};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What workers should do from their next batch on.
+#[derive(Clone)]
+pub struct Directive {
+    /// Grows with every change; reports say which epoch they have seen.
+    pub epoch: u64,
+    pub intake: Intake,
+    /// A drain waits: ticks go on although intake is closed, so that time-outs fire.
+    pub draining: bool,
+    /// One for every stage of the manifest.
+    pub stages: BTreeMap<StageName, StageDirective>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    Open,
+    /// Heads are not read.
+    Closed,
+}
+
+/// Which version a stage should run.
+#[derive(Clone)]
+pub struct StageDirective {
+    pub version: Arc<dyn Version>,
+    /// JSON text that the version was initialised with: the journal keeps it for replays.
+    pub config_json: String,
+    /// Number of the deployment that chose the version; 0: the manifest.
+    pub deployment: u64,
+    /// The deployment takes another one back: its receipts say so.
+    pub rollback: bool,
+    /// In probation: who is asked before a fault counts against the record.
+    pub second_opinion: Option<Arc<dyn Version>>,
+}
+
+/// What the owner of a shard last committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardReport {
+    pub worker: usize,
+    /// Epoch of the directive that the worker obeyed in its last step.
+    pub epoch: u64,
+    pub sequence: Sequence,
+    pub commit: CommitId,
+    /// The last step found nothing to do, and no batch is open.
+    pub idle: bool,
+    pub tasks: BTreeMap<StageName, TaskReport>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskReport {
+    pub version: Option<VersionId>,
+    pub deployment: u64,
+    pub counts: Counts,
+    /// Next offset to read of each input topic.
+    pub positions: BTreeMap<TopicName, Offset>,
+    /// Why the task does not go on, when it is paused.
+    pub paused: Option<String>,
+}
+
+/// What happened in a worker that the control plane must hear of.
+#[derive(Clone, Debug)]
+pub enum WorkerEvent {
+    /// The receipt is committed; `synced_micros`: the pause with the wait for the sync.
+    Switched { shard: Shard, receipt: Receipt, old: VersionId, new: VersionId, pause_micros: u64, synced_micros: u64 },
+    /// In probation the new version faulted on a record that the old one passed.
+    Refuted { stage: StageName, deployment: u64, shard: Shard, identity: Identity, fault: String },
+    /// A version could not be instantiated for a cutover: the task stays on the old one.
+    CannotSwitch { stage: StageName, deployment: u64, shard: Shard, fault: String },
+    /// A task stopped by itself.
+    TaskPaused { stage: StageName, shard: Shard, because: String },
+    /// The worker cannot go on (log or store failed): the process should stop.
+    Failed { worker: usize, because: String },
+}
+
+/// Shared by all workers of a pipeline in this process, the controller and the views.
+pub struct Board {
+    directive: ArcSwap<Directive>,
+    reports: Mutex<BTreeMap<Shard, ShardReport>>,
+    events: (Sender<WorkerEvent>, Receiver<WorkerEvent>),
+    pub meters: crate::worker::meters::Meters,
+}
+
+impl Board {
+    pub fn new(first: Directive) -> Self {
+        Self {
+            directive: ArcSwap::from_pointee(first),
+            reports: Mutex::default(),
+            events: unbounded(),
+            meters: Default::default(),
+        }
+    }
+    pub fn directive(&self) -> Arc<Directive> {
+        self.directive.load_full()
+    }
+    pub fn publish(&self, next: Directive) {
+        self.directive.store(Arc::new(next));
+    }
+    /// Reports of all shards that a worker here holds.
+    pub fn reports(&self) -> BTreeMap<Shard, ShardReport> {
+        self.reports.lock().clone()
+    }
+    pub fn report(&self, shard: Shard, report: ShardReport) {
+        self.reports.lock().insert(shard, report);
+    }
+    pub fn forget(&self, worker: usize, shard: Shard) {
+        let mut reports = self.reports.lock();
+        if reports.get(&shard).is_some_and(|r| r.worker == worker) {
+            reports.remove(&shard);
+        }
+    }
+    pub fn tell(&self, event: WorkerEvent) {
+        // The board holds a receiver itself, so a send cannot fail.
+        let _ = self.events.0.send(event);
+    }
+    pub fn events(&self) -> &Receiver<WorkerEvent> {
+        &self.events.1
+    }
+}

@@ -1,0 +1,287 @@
+//! The leader: reads commands, records facts, and tells workers only what is recorded. Steppable: it waits only as
+//! long as it is told to, and deadlines are the clock's.
+
+use super::commands::{Known, answer};
+use super::deployment::Deployment;
+use super::error::{ControlError, Refusal};
+use super::fold::Fold;
+use super::prepare::{Preparations, Workshop};
+use super::quiet;
+use super::rest::Rest;
+use super::versions::Versions;
+use super::view::{ControlState, ControlView, Flow};
+use super::wire::{self, News, Wish};
+use crate::board::{Board, Directive, Intake, StageDirective, WorkerEvent};
+use crate::views::Views;
+use fermata_core::codes;
+use fermata_core::control::{Fact, Status, VERSION};
+use fermata_core::manifest::Manifest;
+use fermata_core::names::Purpose;
+use fermata_core::ports::{Clock, Log, LogError};
+use fermata_core::{CommitId, Offset, StageName};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Records read at once.
+const PAGE: usize = 256;
+
+/// Made by [`super::start`].
+pub struct Controller {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) log: Arc<dyn Log>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) workshop: Workshop,
+    pub(super) board: Arc<Board>,
+    pub(super) views: Arc<Views>,
+    pub(super) view: Arc<ControlView>,
+    pub(super) fold: Fold,
+    pub(super) versions: Versions,
+    pub(super) preparations: Preparations,
+    /// What came of preparing the candidate of an open deployment, by its number.
+    pub(super) candidates: BTreeMap<u64, Result<(), Refusal>>,
+    pub(super) next_control: Offset,
+    pub(super) next_status: Offset,
+    /// An append was not answered: the status topic knows whether it is there.
+    pub(super) unsure: bool,
+    /// Events not yet recorded.
+    pub(super) inbox: VecDeque<WorkerEvent>,
+    pub(super) rest: Rest,
+    pub(super) shown: Shown,
+}
+
+/// What others have been told.
+#[derive(Default)]
+pub(super) struct Shown {
+    /// Epoch and draining of the directive on the board.
+    pub directive: Option<(u64, bool)>,
+    /// The picture last made, and those not yet durable.
+    pub newest: Option<Arc<ControlState>>,
+    pub waiting: VecDeque<(CommitId, Arc<ControlState>)>,
+    pub commit: CommitId,
+}
+
+impl Controller {
+    /// The handle that HTTP and tests read.
+    pub fn view(&self) -> Arc<ControlView> {
+        self.view.clone()
+    }
+    pub fn views(&self) -> Arc<Views> {
+        self.views.clone()
+    }
+
+    /// Waits at most `max_wait` (zero: not at all) for something to happen, then does all that is due.
+    ///
+    /// While the log is away nothing is decided and the step succeeds; any error means that the process should stop.
+    pub fn step(&mut self, max_wait: Duration) -> Result<(), ControlError> {
+        match self.wait(max_wait).and_then(|()| self.catch_up()) {
+            Ok(()) => {}
+            Err(error) => return self.forgive(error.into()),
+        }
+        match self.act() {
+            Ok(()) => self.publish(),
+            Err(error) => {
+                // What was recorded before the error takes effect all the same.
+                self.publish();
+                return self.forgive(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn forgive(&mut self, error: ControlError) -> Result<(), ControlError> {
+        match error {
+            ControlError::Log(LogError::Away(why)) => {
+                tracing::warn!("control plane waits for the log: {why}");
+                self.unsure = true;
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
+
+    fn act(&mut self) -> Result<(), ControlError> {
+        self.hear_commands()?;
+        self.hear_workers()?;
+        self.hear_preparations()?;
+        self.advance_deployments()?;
+        self.come_to_rest()
+    }
+
+    fn wait(&mut self, max_wait: Duration) -> Result<(), LogError> {
+        if !max_wait.is_zero() {
+            if let Some((commit, _)) = self.shown.waiting.front() {
+                self.log.wait_durable(*commit, max_wait)?;
+            } else if self.inbox.is_empty() {
+                self.inbox.extend(self.board.events().recv_timeout(max_wait));
+            }
+        }
+        self.inbox.extend(self.board.events().try_iter());
+        Ok(())
+    }
+
+    /// After an unanswered append: reads what the status topic has behind the fold.
+    fn catch_up(&mut self) -> Result<(), LogError> {
+        if self.unsure {
+            self.next_status = fold_from(&*self.log, &self.manifest, self.next_status, &mut self.fold)?;
+            self.unsure = false;
+        }
+        Ok(())
+    }
+
+    /// Appends facts, all or none, and folds them. Only then may anybody act on them.
+    pub(super) fn record(&mut self, news: Vec<News>) -> Result<(), LogError> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        let at = self.clock.now().0;
+        let mut ahead = self.fold.clone();
+        let mut records = Vec::with_capacity(news.len());
+        for News { command, fact } in news {
+            let epoch = ahead.epoch + u64::from(ahead.opens_epoch(&fact));
+            let status = Status { v: VERSION, at, epoch, command, fact };
+            records.push(wire::status_record(&self.manifest.name, &status));
+            tracing::info!(target: "fermata::control", epoch, "{:?}", status.fact);
+            ahead.apply(status);
+        }
+        self.unsure = true;
+        let appended = self.log.append(records)?;
+        self.unsure = false;
+        self.fold = ahead;
+        self.next_status = appended.offsets.last().map_or(self.next_status, |last| last.next());
+        self.shown.commit = appended.commit;
+        Ok(())
+    }
+
+    fn hear_commands(&mut self) -> Result<(), ControlError> {
+        let control = Purpose::Control.topic(&self.manifest.name);
+        loop {
+            let page = self.log.read(&control, wire::ONLY, self.next_control, PAGE)?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for record in page {
+                let news = match wire::read_command(&record) {
+                    Wish::Command(command) if self.fold.outcomes.contains_key(&command.id) => Vec::new(),
+                    Wish::Command(command) => answer(
+                        &Known {
+                            fold: &self.fold,
+                            manifest: &self.manifest,
+                            settled: &|stage| self.settled(stage),
+                            blocking: &|| quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles),
+                        },
+                        &command,
+                    ),
+                    Wish::Unreadable { id, .. } if self.fold.outcomes.contains_key(&id) => Vec::new(),
+                    Wish::Unreadable { id, because } => {
+                        let fact = Fact::Refused { code: codes::CONTROL_REFUSED.into(), because };
+                        vec![News::of(Some(id), fact)]
+                    }
+                };
+                self.record(news)?;
+                self.next_control = record.offset.next();
+                // The answer to the next command rests on what workers do after this one.
+                self.publish_directive();
+            }
+        }
+    }
+
+    /// Every task of the stage has reported the version that the fold says is live.
+    pub(super) fn settled(&self, stage: &StageName) -> bool {
+        let Some(live) = self.fold.stages.get(stage) else { return false };
+        let reports = self.board.reports();
+        (0..self.manifest.partitions).map(fermata_core::Shard).all(|shard| {
+            let task = reports.get(&shard).and_then(|r| r.tasks.get(stage));
+            task.is_some_and(|t| t.version == Some(live.version))
+        })
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.publish_directive();
+        self.show();
+    }
+
+    /// Tells workers what is recorded, when it differs from what they were told.
+    pub(super) fn publish_directive(&mut self) {
+        let draining = self.fold.draining().is_some() || (self.fold.paused.is_some() && !self.rest.quiescent);
+        let now = Some((self.fold.epoch, draining));
+        if self.shown.directive != now {
+            self.board.publish(directive(&self.manifest, &self.fold, &self.versions, draining));
+            self.shown.directive = now;
+            self.versions.keep_only(&wanted(&self.fold));
+            self.candidates.retain(|number, _| self.fold.deployments.get(number).is_some_and(|d| !d.ended()));
+        }
+    }
+
+    /// Shows others what is durable.
+    fn show(&mut self) {
+        let state = ControlState {
+            flow: Flow::of(&self.fold, self.rest.quiescent),
+            obstacles: self.rest.obstacles.clone(),
+            fold: self.fold.clone(),
+        };
+        if self.shown.newest.as_deref() != Some(&state) {
+            let state = Arc::new(state);
+            self.shown.newest = Some(state.clone());
+            self.shown.waiting.push_back((self.shown.commit, state));
+        }
+        let durable = self.log.durable();
+        while let Some((commit, state)) = self.shown.waiting.pop_front() {
+            if commit > durable {
+                self.shown.waiting.push_front((commit, state));
+                break;
+            }
+            self.view.show(state);
+        }
+    }
+}
+
+/// Folds the status topic from `next` on; returns where to go on.
+pub(super) fn fold_from(
+    log: &dyn Log,
+    manifest: &Manifest,
+    mut next: Offset,
+    fold: &mut Fold,
+) -> Result<Offset, LogError> {
+    let status = Purpose::Status.topic(&manifest.name);
+    loop {
+        let page = log.read(&status, wire::ONLY, next, PAGE)?;
+        let Some(last) = page.last() else { return Ok(next) };
+        next = last.offset.next();
+        page.iter().filter_map(wire::read_status).for_each(|status| fold.apply(status));
+    }
+}
+
+/// What workers should do, by the facts.
+pub(super) fn directive(manifest: &Manifest, fold: &Fold, versions: &Versions, draining: bool) -> Directive {
+    let mut stages = BTreeMap::new();
+    for stage in &manifest.stages {
+        let name = &stage.name;
+        let Some(live) = fold.stages.get(name) else { continue };
+        let loaded = versions.get(name, &live.version);
+        let loaded = loaded.expect("a version is loaded before the fact that makes it live is recorded").clone();
+        let probing = fold.under_way(name).filter(|d| d.rolls_back.is_none());
+        let second = probing.and_then(|d| versions.get(name, &d.old)).map(|l| l.version.clone());
+        stages.insert(
+            name.clone(),
+            StageDirective {
+                version: loaded.version,
+                config_json: loaded.config_json,
+                deployment: live.deployment,
+                rollback: live.rollback,
+                second_opinion: second,
+            },
+        );
+    }
+    let intake = if fold.paused.is_some() { Intake::Closed } else { Intake::Open };
+    Directive { epoch: fold.epoch, intake, draining, stages }
+}
+
+/// What is live, what may come back at once, and what is about to be.
+fn wanted(fold: &Fold) -> BTreeSet<(StageName, fermata_core::VersionId)> {
+    let live = fold.stages.iter().map(|(stage, live)| (stage.clone(), live.version));
+    let back = fold.stages.keys().filter_map(|s| fold.standing(s)).map(|d| (d.stage.clone(), d.old));
+    let open = fold.deployments.values().filter(|d| !Deployment::ended(d));
+    let open = open.flat_map(|d| [(d.stage.clone(), d.old), (d.stage.clone(), d.new)]);
+    live.chain(back).chain(open).collect()
+}

@@ -1,0 +1,63 @@
+//! Why the control plane cannot start or go on, and why a command or a candidate is refused.
+
+use fermata_core::StageName;
+use fermata_core::codes;
+use fermata_core::ports::{ArtifactError, LogError, PrepareError};
+
+/// The control plane cannot start, or the process should stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("control plane: {0}")]
+    Log(#[from] LogError),
+    /// A stage cannot run what it should: fix the manifest or give back the component.
+    #[error("stage {stage} cannot start: {refusal}")]
+    Stage { stage: StageName, refusal: Refusal },
+    /// A worker met something that it cannot get over: the process should stop.
+    #[error("worker {worker} stopped: {because}")]
+    Worker { worker: usize, because: String },
+}
+
+impl ControlError {
+    /// One of [`fermata_core::codes`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Log(LogError::PartitionCount { .. }) => codes::LOG_PARTITIONS,
+            Self::Log(_) | Self::Worker { .. } => codes::LOG_FAILED,
+            Self::Stage { refusal, .. } => refusal.code,
+        }
+    }
+}
+
+/// A refusal that a person can act on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code} {because}")]
+pub struct Refusal {
+    /// One of [`fermata_core::codes`].
+    pub code: &'static str,
+    pub because: String,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, because: impl Into<String>) -> Self {
+        Self { code, because: because.into() }
+    }
+}
+
+impl From<PrepareError> for Refusal {
+    fn from(error: PrepareError) -> Self {
+        let code = match &error {
+            PrepareError::NotAComponent(_) => codes::COMPONENT_FORMAT,
+            PrepareError::Contract(_) => codes::COMPONENT_CONTRACT,
+            PrepareError::Init(_) => codes::COMPONENT_INIT,
+            PrepareError::Compile(_) => codes::COMPONENT_COMPILE,
+            PrepareError::Host(_) => codes::CONTROL_REFUSED,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ArtifactError> for Refusal {
+    fn from(error: ArtifactError) -> Self {
+        Self::new(codes::COMPONENT_MISSING, error.to_string())
+    }
+}

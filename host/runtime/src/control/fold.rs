@@ -1,0 +1,250 @@
+//! What the facts add up to. Everything that must survive a restart is here and nowhere else.
+
+use super::deployment::{Cutover, Deployment};
+use fermata_core::codes;
+use fermata_core::control::{DeploymentState, Fact, Status};
+use fermata_core::{StageName, VersionId};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The fold of the status topic. Facts met twice change nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fold {
+    pub epoch: u64,
+    /// Intake is closed.
+    pub paused: Option<Paused>,
+    /// The last drain since the last resume.
+    pub drain: Option<Drain>,
+    /// What each stage runs or is moving to.
+    pub stages: BTreeMap<StageName, Live>,
+    pub deployments: BTreeMap<u64, Deployment>,
+    /// What came of each command. Every command that was met has an entry.
+    #[serde(skip)]
+    pub outcomes: BTreeMap<Uuid, CommandOutcome>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Paused {
+    pub by: String,
+    pub reason: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Drain {
+    pub command: Option<Uuid>,
+    pub by: String,
+    /// Milliseconds since the Unix epoch.
+    pub since: i64,
+    pub timeout_ms: u64,
+    pub end: DrainEnd,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum DrainEnd {
+    Waiting,
+    Drained { took_ms: u64 },
+    NotDrained { blocking: Vec<String> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Live {
+    pub version: VersionId,
+    /// Number of the deployment that chose it; 0: the manifest.
+    pub deployment: u64,
+    /// Chosen to take another deployment back.
+    pub rollback: bool,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CommandOutcome {
+    /// Epoch of the last fact about it.
+    pub epoch: u64,
+    pub deployment: Option<u64>,
+    #[serde(flatten)]
+    pub progress: Progress,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Progress {
+    Running,
+    Done,
+    Refused { code: String, because: String },
+    RolledBack { because: String },
+    NotDrained { code: String, timeout_ms: u64, blocking: Vec<String> },
+}
+
+impl Fold {
+    pub fn apply(&mut self, status: Status) {
+        let Status { at, epoch, command, fact, .. } = status;
+        self.epoch = self.epoch.max(epoch);
+        let mut deployment = None;
+        let progress = match fact {
+            Fact::Started { stages } => {
+                for (stage, version) in stages {
+                    self.stages.entry(stage).or_insert(Live { version, deployment: 0, rollback: false });
+                }
+                Progress::Done
+            }
+            Fact::Paused { by, reason } => {
+                self.paused.get_or_insert(Paused { by, reason, at });
+                Progress::Done
+            }
+            Fact::Resumed { .. } => {
+                self.paused = None;
+                self.drain = None;
+                Progress::Done
+            }
+            Fact::Draining { by, timeout_ms } => {
+                self.drain = Some(Drain { command, by, since: at, timeout_ms, end: DrainEnd::Waiting });
+                Progress::Running
+            }
+            Fact::Drained { took_ms } => {
+                self.end_drain(DrainEnd::Drained { took_ms });
+                Progress::Done
+            }
+            Fact::NotDrained { timeout_ms, blocking } => {
+                self.end_drain(DrainEnd::NotDrained { blocking: blocking.clone() });
+                Progress::NotDrained { code: codes::CONTROL_NOT_DRAINED.into(), timeout_ms, blocking }
+            }
+            Fact::Switched { deployment: number, shard, pause_micros, synced_micros, rollback, .. } => {
+                if let Some(deployment) = self.deployments.get_mut(&number) {
+                    let tasks = deployment.cutovers_mut(rollback);
+                    tasks.entry(shard).or_insert(Cutover { pause_micros, synced_micros, at });
+                }
+                return;
+            }
+            Fact::Refused { code, because } => Progress::Refused { code, because },
+            fact @ Fact::Deployment { number, .. } => {
+                deployment = Some(number);
+                match self.deploy(at, command, fact) {
+                    Some(progress) => progress,
+                    None => return,
+                }
+            }
+        };
+        if let Some(id) = command {
+            self.outcomes.insert(id, CommandOutcome { epoch, deployment, progress });
+        }
+    }
+
+    fn end_drain(&mut self, end: DrainEnd) {
+        if let Some(drain) = self.drain.as_mut().filter(|d| d.end == DrainEnd::Waiting) {
+            drain.end = end;
+        }
+    }
+
+    /// `None`: known already.
+    fn deploy(&mut self, at: i64, command: Option<Uuid>, fact: Fact) -> Option<Progress> {
+        let Fact::Deployment {
+            number, stage, state, old, new, component, probation_ms, rolls_back, code, because, author, reason,
+        } = fact
+        else {
+            return None;
+        };
+        let was_under_way = self.deployments.get(&number).is_some_and(Deployment::under_way);
+        let deployment = self.deployments.entry(number).or_insert_with(|| Deployment {
+            number,
+            stage: stage.clone(),
+            old,
+            new,
+            component,
+            probation_ms,
+            rolls_back,
+            code: None,
+            because: None,
+            author,
+            reason,
+            command,
+            states: Vec::new(),
+            switched: BTreeMap::new(),
+            returned: BTreeMap::new(),
+        });
+        if deployment.states.last().is_some_and(|(now, _)| now.ended() || state <= *now) {
+            return None;
+        }
+        deployment.states.push((state, at));
+        deployment.code = code.clone();
+        deployment.because = because.clone();
+        let because = because.unwrap_or_default();
+        match state {
+            DeploymentState::Pausing => {
+                let live = Live { version: new, deployment: number, rollback: rolls_back.is_some() };
+                self.stages.insert(stage, live);
+            }
+            DeploymentState::RolledBack if was_under_way => {
+                self.stages.insert(stage, Live { version: old, deployment: number, rollback: true });
+            }
+            _ => {}
+        }
+        Some(match state {
+            DeploymentState::Promoted => Progress::Done,
+            DeploymentState::RolledBack => Progress::RolledBack { because },
+            DeploymentState::Refused => Progress::Refused { code: code.unwrap_or_default(), because },
+            _ => Progress::Running,
+        })
+    }
+
+    /// Does the fact change what workers should do? Then it opens a new epoch.
+    pub fn opens_epoch(&self, fact: &Fact) -> bool {
+        match fact {
+            Fact::Started { .. } | Fact::Draining { .. } => true,
+            Fact::Drained { .. } | Fact::NotDrained { .. } => true,
+            Fact::Paused { .. } => self.paused.is_none(),
+            Fact::Resumed { .. } => self.paused.is_some(),
+            Fact::Switched { .. } | Fact::Refused { .. } => false,
+            Fact::Deployment { number, state, .. } => match state {
+                DeploymentState::Pausing | DeploymentState::Promoted => true,
+                DeploymentState::RolledBack => self.deployments.get(number).is_some_and(Deployment::under_way),
+                _ => false,
+            },
+        }
+    }
+
+    pub fn draining(&self) -> Option<&Drain> {
+        self.drain.as_ref().filter(|d| d.end == DrainEnd::Waiting)
+    }
+
+    /// Deployments of a stage, oldest first.
+    pub fn deployments_of<'a>(&'a self, stage: &'a StageName) -> impl Iterator<Item = &'a Deployment> {
+        self.deployments.values().filter(move |d| d.stage == *stage)
+    }
+
+    /// The open deployment that workers have been told of.
+    pub fn under_way(&self, stage: &StageName) -> Option<&Deployment> {
+        self.deployments.get(&self.stages.get(stage)?.deployment).filter(|d| d.under_way())
+    }
+
+    /// The deployment that a rollback of the stage takes back: the last that stands. Going back twice goes two back.
+    pub fn standing(&self, stage: &StageName) -> Option<&Deployment> {
+        let mut standing: Vec<&Deployment> = Vec::new();
+        for deployment in self.deployments_of(stage) {
+            let stands = matches!(deployment.state(), DeploymentState::Promoted | DeploymentState::Probation);
+            match deployment.rolls_back {
+                Some(taken) if stands => standing.retain(|d| d.number != taken),
+                None if stands => standing.push(deployment),
+                _ => {}
+            }
+        }
+        standing.pop()
+    }
+
+    /// The reference under which a version came to the stage; `None`: the manifest's.
+    pub fn component_of(&self, stage: &StageName, version: &VersionId) -> Option<&str> {
+        self.deployments_of(stage).filter(|d| d.new == *version).last().map(|d| d.component.as_str())
+    }
+
+    pub fn next_number(&self) -> u64 {
+        self.deployments.keys().next_back().map_or(1, |n| n + 1)
+    }
+}

@@ -1,0 +1,34 @@
+//! Control plane: wishes from the control topic become facts on the status topic, and only facts reach workers.
+//!
+//! - [`start`] folds what is recorded and gives a steppable [`Controller`], the one that decides.
+//! - [`append_command`] is how anybody else asks for something; [`ControlView`] is where the answer shows.
+//! - [`fold`] is all that survives a restart; [`Deployment`] one move of a stage; [`TaskReceipt`] its proof.
+
+mod commands;
+mod controller;
+mod deployment;
+mod error;
+mod fit;
+pub mod fold;
+mod prepare;
+mod quiet;
+pub mod receipts;
+mod rest;
+mod rollout;
+mod start;
+#[cfg(test)]
+mod tests;
+mod versions;
+mod view;
+mod wire;
+
+pub use controller::Controller;
+pub use deployment::{Cutover, Deployment};
+pub use error::{ControlError, Refusal};
+pub use fold::{CommandOutcome, Drain, DrainEnd, Fold, Live, Paused, Progress};
+pub use prepare::Preparing;
+pub use receipts::TaskReceipt;
+pub use start::{ControllerSpec, start};
+pub use versions::config_json;
+pub use view::{ControlState, ControlView, Flow};
+pub use wire::append_command;

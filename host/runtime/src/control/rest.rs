@@ -1,0 +1,64 @@
+//! Coming to rest: quiescent after two equal sweeps, drained when the manifest's condition holds as well.
+
+use super::controller::Controller;
+use super::error::ControlError;
+use super::quiet;
+use super::wire::News;
+use fermata_core::control::Fact;
+use fermata_core::ports::LogError;
+use fermata_core::{Sequence, Shard};
+use std::collections::BTreeMap;
+
+/// How far the pipeline has come to rest while intake is closed.
+#[derive(Default)]
+pub(super) struct Rest {
+    last: Option<quiet::Sweep>,
+    pub quiescent: bool,
+    /// Why it is not quiescent.
+    pub obstacles: Vec<String>,
+    /// The shards' sequences when the condition did not hold: asked again only when something has happened since.
+    incomplete_at: Option<BTreeMap<Shard, Sequence>>,
+}
+
+impl Controller {
+    pub(super) fn come_to_rest(&mut self) -> Result<(), ControlError> {
+        if self.fold.paused.is_none() {
+            self.rest = Rest::default();
+            return Ok(());
+        }
+        let Some(drain) = self.fold.draining().cloned() else {
+            if !self.rest.quiescent {
+                self.sweep()?;
+            }
+            return Ok(());
+        };
+        let sequences = self.sweep()?;
+        let waited = u64::try_from(self.clock.now().0.saturating_sub(drain.since)).unwrap_or_default();
+        if self.rest.quiescent && self.rest.incomplete_at.as_ref() != Some(&sequences) {
+            match quiet::complete(self.manifest.drain.complete_when.as_ref(), &self.views) {
+                Ok(()) => {
+                    self.record(vec![News::of(drain.command, Fact::Drained { took_ms: waited })])?;
+                    return Ok(());
+                }
+                Err(_) => self.rest.incomplete_at = Some(sequences),
+            }
+        }
+        if waited >= drain.timeout_ms {
+            let blocking = quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles);
+            let fact = Fact::NotDrained { timeout_ms: drain.timeout_ms, blocking };
+            self.record(vec![News::of(drain.command, fact)])?;
+        }
+        Ok(())
+    }
+
+    /// One sweep, compared with the one before. Returns the sequences that it saw.
+    fn sweep(&mut self) -> Result<BTreeMap<Shard, Sequence>, LogError> {
+        let reports = self.board.reports();
+        let sweep = quiet::sweep(&self.manifest, &*self.log, &reports, self.fold.epoch)?;
+        let still = sweep.obstacles.is_empty();
+        self.rest.quiescent = still && self.rest.last.as_ref() == Some(&sweep);
+        self.rest.obstacles.clone_from(&sweep.obstacles);
+        self.rest.last = Some(sweep);
+        Ok(reports.iter().map(|(shard, report)| (*shard, report.sequence)).collect())
+    }
+}

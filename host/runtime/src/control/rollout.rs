@@ -1,0 +1,243 @@
+//! Deployments, step by step: what workers report and what the clock says becomes facts.
+
+use super::controller::Controller;
+use super::deployment::Deployment;
+use super::error::{ControlError, Refusal};
+use super::fit;
+use super::wire::News;
+use crate::board::WorkerEvent;
+use fermata_core::codes;
+use fermata_core::control::{DeploymentState, Fact};
+use fermata_core::ports::{LogError, Moment};
+use fermata_core::{Shard, StageName};
+
+impl Controller {
+    /// Events of workers become facts, one by one: an event is dropped only when its fact is recorded.
+    pub(super) fn hear_workers(&mut self) -> Result<(), ControlError> {
+        while let Some(event) = self.inbox.front() {
+            if let WorkerEvent::Failed { worker, because } = event {
+                return Err(ControlError::Worker { worker: *worker, because: because.clone() });
+            }
+            let news = self.news_of(event);
+            self.record(news)?;
+            self.inbox.pop_front();
+        }
+        Ok(())
+    }
+
+    fn news_of(&self, event: &WorkerEvent) -> Vec<News> {
+        match event {
+            WorkerEvent::Switched { shard, receipt, pause_micros, synced_micros, .. } => {
+                let Ok(stage) = StageName::new(&receipt.stage) else { return Vec::new() };
+                let switched = Switched {
+                    deployment: receipt.deployment,
+                    stage,
+                    shard: *shard,
+                    pause_micros: *pause_micros,
+                    synced_micros: Some(*synced_micros),
+                    rollback: receipt.rollback,
+                };
+                switched.news(&self.fold)
+            }
+            WorkerEvent::Refuted { deployment, shard, identity, fault, .. } => {
+                let why = format!(
+                    "it faulted on {identity} (shard {shard}), which the version before it passes: {fault}"
+                );
+                self.taken_back(*deployment, codes::CONTROL_REFUSED, why)
+            }
+            WorkerEvent::CannotSwitch { deployment, shard, fault, .. } => {
+                let why = format!("shard {shard} could not instantiate it: {fault}");
+                self.taken_back(*deployment, codes::COMPONENT_INIT, why)
+            }
+            WorkerEvent::TaskPaused { stage, shard, because } => {
+                tracing::warn!(target: "fermata::control", "stage {stage} on shard {shard} is paused: {because}");
+                Vec::new()
+            }
+            WorkerEvent::Failed { .. } => Vec::new(),
+        }
+    }
+
+    fn taken_back(&self, number: u64, code: &'static str, why: String) -> Vec<News> {
+        let open = self.fold.deployments.get(&number).filter(|d| d.under_way());
+        open.map(|d| goes(d, DeploymentState::RolledBack, Some((code, why)))).into_iter().collect()
+    }
+
+    pub(super) fn hear_preparations(&mut self) -> Result<(), ControlError> {
+        for (number, prepared) in self.preparations.ended() {
+            match (prepared, self.fold.deployments.get(&number)) {
+                (Ok(loaded), Some(deployment)) => {
+                    self.versions.keep(&deployment.stage, loaded);
+                    self.candidates.insert(number, Ok(()));
+                }
+                (Err(refusal), _) => {
+                    self.candidates.insert(number, Err(refusal));
+                }
+                (Ok(_), None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Every open deployment goes as far as it can.
+    pub(super) fn advance_deployments(&mut self) -> Result<(), ControlError> {
+        let open: Vec<u64> = self.fold.deployments.values().filter(|d| !d.ended()).map(|d| d.number).collect();
+        for number in open {
+            while let Some(news) = self.next_of(number) {
+                let probation = reaches_probation(&news);
+                self.record(news)?;
+                self.publish_directive();
+                if probation {
+                    self.workshop.probe.reached(Moment::Probation);
+                }
+            }
+            // A preparation in line has ended by now: its candidate may go on in this very step.
+            self.hear_preparations()?;
+        }
+        Ok(())
+    }
+
+    /// The facts of the next state, if it is reached.
+    fn next_of(&mut self, number: u64) -> Option<Vec<News>> {
+        use DeploymentState::{Pausing, Prepared, Probation, Promoted, Proposed, Refused, RolledBack, Switching};
+        let deployment = self.fold.deployments.get(&number)?.clone();
+        match deployment.state() {
+            Proposed | Prepared => match self.candidate(&deployment)? {
+                Err(Refusal { code, because }) => Some(vec![goes(&deployment, Refused, Some((code, because)))]),
+                Ok(()) if deployment.state() == Proposed => Some(vec![goes(&deployment, Prepared, None)]),
+                Ok(()) => Some(self.begin_switch(&deployment)),
+            },
+            Pausing => {
+                let begun = !deployment.switched.is_empty();
+                begun.then(|| vec![goes(&deployment, Switching, None)])
+            }
+            Switching => {
+                let next = if deployment.rolls_back.is_some() { Promoted } else { Probation };
+                let all = self.shards().all(|s| deployment.switched.contains_key(&s));
+                (all && self.all_report(&deployment)).then(|| vec![goes(&deployment, next, None)])
+            }
+            Probation => {
+                let since = deployment.reached(Probation).unwrap_or(i64::MAX);
+                let probation = i64::try_from(deployment.probation_ms).unwrap_or(i64::MAX);
+                let over = self.clock.now().0 >= since.saturating_add(probation);
+                // A shard that does not report could be the one where it fails.
+                (over && self.all_report(&deployment)).then(|| vec![goes(&deployment, Promoted, None)])
+            }
+            Promoted | RolledBack | Refused => None,
+        }
+    }
+
+    /// `None`: not ready yet.
+    fn candidate(&mut self, deployment: &Deployment) -> Option<Result<(), Refusal>> {
+        let Some(stage) = self.manifest.stage(deployment.stage.as_str()).cloned() else {
+            let because = format!("the manifest has no stage {} any more", deployment.stage);
+            return Some(Err(Refusal::new(codes::MANIFEST_REFERENCE, because)));
+        };
+        let kept = self.versions.get(&stage.name, &deployment.new);
+        // What is taken back to was live before: kept, it needs no second look.
+        let ready = match self.candidates.get(&deployment.number) {
+            Some(Err(refusal)) => return Some(Err(refusal.clone())),
+            Some(Ok(())) => kept,
+            None if deployment.rolls_back.is_some() => kept,
+            None => None,
+        };
+        let Some(ready) = ready else {
+            let job = self.versions.job(&stage, deployment.new);
+            self.preparations.begin(deployment.number, job);
+            return None;
+        };
+        let description = ready.version.description();
+        let live = self.versions.get(&stage.name, &deployment.old);
+        let fits = fit::ports(&stage, description)
+            .and_then(|()| live.map_or(Ok(()), |live| fit::stores(live.version.description(), description)));
+        Some(fits)
+    }
+
+    fn begin_switch(&self, deployment: &Deployment) -> Vec<News> {
+        let refused = |why: String| {
+            vec![goes(deployment, DeploymentState::Refused, Some((codes::CONTROL_REFUSED, why)))]
+        };
+        let Some(live) = self.fold.stages.get(&deployment.stage) else {
+            return refused(format!("stage {} has not started", deployment.stage));
+        };
+        if live.version == deployment.new {
+            return refused(format!("{} is already live", deployment.new));
+        }
+        if live.version != deployment.old {
+            return refused(format!("the stage runs {} now, not {}", live.version, deployment.old));
+        }
+        let mut news = Vec::new();
+        if let Some(taken) = self.fold.under_way(&deployment.stage) {
+            let why = format!("taken back by hand: dep/{}", deployment.number);
+            news.push(goes(taken, DeploymentState::RolledBack, Some((codes::CONTROL_REFUSED, why))));
+        }
+        news.push(goes(deployment, DeploymentState::Pausing, None));
+        news
+    }
+
+    fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
+        (0..self.manifest.partitions).map(Shard)
+    }
+
+    /// Every shard says that it runs the new version for this deployment.
+    fn all_report(&self, deployment: &Deployment) -> bool {
+        let reports = self.board.reports();
+        self.shards().all(|shard| {
+            let task = reports.get(&shard).and_then(|r| r.tasks.get(&deployment.stage));
+            task.is_some_and(|t| t.deployment == deployment.number && t.version == Some(deployment.new))
+        })
+    }
+
+    /// Receipts that the journals have and the facts do not: the process ended between the two.
+    pub(super) fn gather_receipts(&mut self) -> Result<(), LogError> {
+        let live: Vec<u64> = self.fold.stages.values().map(|l| l.deployment).collect();
+        for number in live {
+            let Some(deployment) = self.fold.deployments.get(&number) else { continue };
+            if deployment.state() == DeploymentState::Promoted {
+                continue;
+            }
+            for receipt in super::receipts::all(&*self.log, &self.manifest, deployment)? {
+                let switched = Switched {
+                    deployment: number,
+                    stage: receipt.stage,
+                    shard: receipt.shard,
+                    pause_micros: receipt.pause_micros,
+                    synced_micros: None,
+                    rollback: receipt.rollback,
+                };
+                self.record(switched.news(&self.fold))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fact that `deployment` has reached `state`.
+pub(super) fn goes(deployment: &Deployment, state: DeploymentState, why: Option<(&'static str, String)>) -> News {
+    News::of(deployment.command, deployment.fact(state, why))
+}
+
+fn reaches_probation(news: &[News]) -> bool {
+    news.iter().any(|n| matches!(n.fact, Fact::Deployment { state: DeploymentState::Probation, .. }))
+}
+
+/// A cutover to be announced once.
+struct Switched {
+    deployment: u64,
+    stage: StageName,
+    shard: Shard,
+    pause_micros: u64,
+    synced_micros: Option<u64>,
+    rollback: bool,
+}
+
+impl Switched {
+    fn news(self, fold: &super::fold::Fold) -> Vec<News> {
+        let Some(deployment) = fold.deployments.get(&self.deployment) else { return Vec::new() };
+        if deployment.cutovers(self.rollback).contains_key(&self.shard) {
+            return Vec::new();
+        }
+        let Self { deployment, stage, shard, pause_micros, synced_micros, rollback } = self;
+        let fact = Fact::Switched { deployment, stage, shard, pause_micros, synced_micros, rollback };
+        vec![News::of(None, fact)]
+    }
+}

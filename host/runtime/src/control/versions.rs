@@ -1,0 +1,93 @@
+//! Versions that are ready to run, and the configurations by whose digest they are known.
+
+use super::error::Refusal;
+use super::prepare::{Job, Workshop};
+use fermata_core::codes;
+use fermata_core::journal::JournalRecord;
+use fermata_core::manifest::{Manifest, Stage};
+use fermata_core::names::Purpose;
+use fermata_core::ports::{Log, LogError, Version};
+use fermata_core::{Digest, Shard, StageName, VersionId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The JSON text that a stage's component is initialised with; its digest is half of the version.
+pub fn config_json(stage: &Stage) -> String {
+    stage.config.to_string()
+}
+
+/// A version and the text it was initialised with.
+#[derive(Clone)]
+pub struct Loaded {
+    pub version: Arc<dyn Version>,
+    pub config_json: String,
+}
+
+/// By stage, since limits differ between stages.
+pub struct Versions {
+    ready: BTreeMap<(StageName, VersionId), Loaded>,
+    configs: BTreeMap<Digest, String>,
+}
+
+impl Versions {
+    /// Knows the manifest's configurations, and those under which the shards' newest journal records were written.
+    pub fn new(manifest: &Manifest, log: &dyn Log) -> Result<Self, LogError> {
+        let mut configs = BTreeMap::new();
+        let journal = Purpose::Journal.topic(&manifest.name);
+        for shard in (0..manifest.partitions).map(Shard) {
+            let Some(last) = log.last(&journal, shard)? else { continue };
+            learn(&mut configs, last.value.as_deref().unwrap_or_default());
+        }
+        for stage in &manifest.stages {
+            let text = config_json(stage);
+            configs.insert(Digest::of(text.as_bytes()), text);
+        }
+        Ok(Self { ready: BTreeMap::new(), configs })
+    }
+
+    pub fn get(&self, stage: &StageName, version: &VersionId) -> Option<&Loaded> {
+        self.ready.get(&(stage.clone(), *version))
+    }
+
+    pub fn keep(&mut self, stage: &StageName, loaded: Loaded) {
+        self.configs.insert(loaded.version.id().config, loaded.config_json.clone());
+        self.ready.insert((stage.clone(), loaded.version.id()), loaded);
+    }
+
+    /// Drops compiled code that nothing can want soon.
+    pub fn keep_only(&mut self, wanted: &BTreeSet<(StageName, VersionId)>) {
+        self.ready.retain(|key, _| wanted.contains(key));
+    }
+
+    pub fn job(&self, stage: &Stage, version: VersionId) -> Result<Job, Refusal> {
+        let Some(config) = self.configs.get(&version.config) else {
+            let because = format!(
+                "the configuration {} of {version} is neither in the manifest nor in a journal's last record: \
+                 deploy the component with the manifest's configuration",
+                version.config
+            );
+            return Err(Refusal::new(codes::CONTROL_REFUSED, because));
+        };
+        Ok(Job { version, config_json: config.clone(), limits: stage.limits.clone() })
+    }
+
+    /// Ready at once or prepared here and now.
+    pub fn load(&mut self, workshop: &Workshop, stage: &Stage, version: VersionId) -> Result<Loaded, Refusal> {
+        if let Some(ready) = self.get(&stage.name, &version) {
+            return Ok(ready.clone());
+        }
+        let loaded = workshop.prepare(&self.job(stage, version)?)?;
+        self.keep(&stage.name, loaded.clone());
+        Ok(loaded)
+    }
+}
+
+fn learn(configs: &mut BTreeMap<Digest, String>, journal: &[u8]) {
+    // A record that cannot be read is for its worker to complain of.
+    let Ok(record) = JournalRecord::decode_bytes(journal) else { return };
+    for entry in record.versions {
+        if let Some(id) = entry.id() {
+            configs.insert(id.config, entry.config_json);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Verification of a pipeline from its log alone.
+//!
+//! Nothing of the running pipeline is asked but the topics (through [`Log`]) and, for the manifest's invariants, the
+//! answers of views. The journal says what each task did; the topics say what came of it; both must agree.
+//!
+//! # The cut
+//! A live pipeline moves while it is read, so the order of reading decides what may be compared:
+//! 1. the bounds of every journal, then of every other topic (`settled`);
+//! 2. every journal to its end: this is *the cut*, and every check is about it;
+//! 3. the bounds of every topic again, then the topics up to there.
+//!
+//! Records, positions and journal of a transaction become visible together. So a record below `settled` belongs to a
+//! transaction whose journal record step 2 has read, and every record of a journal read in step 2 lies below the
+//! bounds of step 3. Between the two bounds a record belongs to the cut if the journal holds the event that caused it
+//! (its header `fermata-cause` lies below the task's position, or is a fused input listed there); else it came
+//! later and is left to the next verification. Nothing is paused, nothing tried again, and no alarm is false.
+
+mod compare;
+mod cut;
+mod drained;
+mod ends;
+mod fused;
+mod invariants;
+mod journal;
+mod lineage;
+mod locate;
+mod report;
+mod scan;
+mod task;
+#[cfg(test)]
+mod tests;
+mod topics;
+mod views;
+
+use fermata_core::manifest::Manifest;
+use fermata_core::ports::{Log, LogError};
+
+pub use report::{Check, Figures, Problem, Report};
+pub use views::{Part, ViewSource, Whole};
+
+use report::Findings;
+
+/// What to verify.
+pub struct VerifySpec<'a> {
+    pub manifest: &'a Manifest,
+    pub log: &'a dyn Log,
+    /// Answers of views, for the manifest's invariants. None: those that need a view are named in `limited`.
+    pub views: Option<&'a dyn ViewSource>,
+}
+
+/// Checks everything that the log can prove. The error is only that the log could not be read.
+pub fn verify(spec: &VerifySpec<'_>) -> Result<Report, LogError> {
+    let mut findings = Findings::default();
+    let settled = cut::Bounds::take(spec.manifest, spec.log)?;
+    let ledgers = journal::audit(spec, &settled, &mut findings)?;
+    let cut = cut::Cut::new(settled, cut::Bounds::take(spec.manifest, spec.log)?, ledgers);
+    let seen = topics::read(spec, &cut, &mut findings)?;
+    compare::outputs(spec, &cut, &seen, &mut findings)?;
+    invariants::check(spec, &cut, &seen, &mut findings);
+    Ok(findings.report())
+}

@@ -1,0 +1,191 @@
+//! A chain: one record (or timer) and everything that fused readers make of it, all or nothing.
+
+use super::fusion::Track;
+use super::lineage::{Failed, Source, Speaker, Work};
+use super::shard::ShardState;
+use super::task::{Ended, Instances, Loaded, Mark};
+use fermata_core::names::headers as h;
+use fermata_core::{Fault, Header, Identity, NewRecord, StageName, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A chain no longer than this stays in one transaction; what follows is read back from the log.
+const MAX_RECORDS: usize = 256;
+const MAX_DEPTH: usize = 16;
+
+/// What a chain leaves behind once it has concluded.
+pub struct Concluded {
+    pub records: Vec<NewRecord>,
+    pub refuted: Vec<Refuted>,
+}
+
+/// A version in probation faulted where its predecessor did not.
+#[derive(Clone, Debug)]
+pub struct Refuted {
+    pub stage: StageName,
+    pub deployment: u64,
+    pub identity: Identity,
+    pub fault: Fault,
+}
+
+pub enum ChainEnd {
+    Concluded(Concluded),
+    /// A task could not conclude and is paused; everything the chain did is undone.
+    Undone,
+}
+
+/// What the whole chain shares.
+pub struct Ground<'a> {
+    pub instances: &'a mut Instances,
+    pub second: &'a BTreeMap<StageName, Arc<Loaded>>,
+    pub now: Timestamp,
+}
+
+struct Out {
+    producer: usize,
+    record: NewRecord,
+    /// Readers (indexes of tasks) that concluded.
+    done: Vec<usize>,
+}
+
+struct Open<'a> {
+    begun_by: Source,
+    out: Vec<Out>,
+    marks: Vec<(usize, Mark)>,
+    refuted: Vec<Refuted>,
+    ground: Ground<'a>,
+}
+
+/// Runs `reader` on `work` and every fused reader behind it, depth first, in emission order.
+pub fn run(shard: &mut ShardState, reader: usize, work: &Work, ground: Ground<'_>) -> Result<ChainEnd, String> {
+    let mut open = Open {
+        begun_by: work.source.clone(),
+        out: Vec::new(),
+        marks: Vec::new(),
+        refuted: Vec::new(),
+        ground,
+    };
+    match open.conclude(shard, reader, work, 0)? {
+        None => Ok(ChainEnd::Concluded(open.close(shard))),
+        Some((stuck, why)) => {
+            for (task, mark) in open.marks.iter().rev() {
+                shard.tasks[*task].undo_to(mark);
+            }
+            shard.tasks[stuck].paused = Some(why);
+            Ok(ChainEnd::Undone)
+        }
+    }
+}
+
+impl Open<'_> {
+    /// `Some`: the task that cannot conclude, and why.
+    fn conclude(
+        &mut self,
+        shard: &mut ShardState,
+        reader: usize,
+        work: &Work,
+        depth: usize,
+    ) -> Result<Option<(usize, String)>, String> {
+        let task = &mut shard.tasks[reader];
+        if self.marks.iter().all(|(t, _)| *t != reader) {
+            self.marks.push((reader, task.mark()));
+        }
+        if work.source.fused && depth > 0 {
+            task.fused(&work.source.topic, &work.identity);
+        }
+        let second = self.ground.second.get(&task.wiring.stage);
+        let ran = task.run(work, self.ground.instances, second)?;
+        if let Some(fault) = ran.refuted {
+            self.refuted.push(Refuted {
+                stage: task.wiring.stage.clone(),
+                deployment: task.deployment,
+                identity: work.identity.clone(),
+                fault,
+            });
+            // The journal says by which version the record was concluded.
+            task.concluded_by(ran.by.id(), work);
+        }
+        let wiring = task.wiring.clone();
+        let digest = ran.by.id().component;
+        let speaker = Speaker {
+            wiring: &wiring,
+            shard: shard.shard,
+            digest,
+            now: self.ground.now,
+        };
+        let emissions = match ran.ended {
+            Ended::Stuck(why) => return Ok(Some((reader, why))),
+            Ended::DeadLetter(failed) => {
+                self.dead_letter(&speaker, reader, work, &failed);
+                return Ok(None);
+            }
+            Ended::Emitted(emissions) => emissions,
+        };
+        for (ordinal, emission) in emissions.into_iter().enumerate() {
+            let topic = wiring
+                .outputs
+                .get(&emission.port)
+                .expect("ports were checked against the wiring");
+            let (record, stays) = speaker.emission(work, ordinal, emission, topic);
+            let slot = self.out.len();
+            self.out.push(Out {
+                producer: reader,
+                record: record.clone(),
+                done: Vec::new(),
+            });
+            if !stays || depth >= MAX_DEPTH || self.out.len() >= MAX_RECORDS {
+                continue;
+            }
+            for next in shard.fused_readers(&record.topic) {
+                let port = shard.tasks[next].wiring.inputs[&record.topic].port.clone();
+                let onward = Work::of_emission(&record, &port, &self.begun_by);
+                if let Some(stuck) = self.conclude(shard, next, &onward, depth + 1)? {
+                    return Ok(Some(stuck));
+                }
+                self.out[slot].done.push(next);
+            }
+        }
+        Ok(None)
+    }
+
+    fn dead_letter(&mut self, speaker: &Speaker<'_>, producer: usize, work: &Work, failed: &Failed) {
+        let record = speaker.dead_letter(work, &self.begun_by, failed);
+        self.out.push(Out {
+            producer,
+            record,
+            done: Vec::new(),
+        });
+    }
+
+    /// The chain stands: its records get their marks, the tasks their hashes, the tracks what is still to be read.
+    fn close(self, shard: &mut ShardState) -> Concluded {
+        let mut records = Vec::with_capacity(self.out.len());
+        for Out {
+            producer,
+            mut record,
+            done,
+        } in self.out
+        {
+            shard.tasks[producer].output_hash.add(&record);
+            if !done.is_empty() {
+                let marks: Vec<_> = done.iter().map(|t| shard.tasks[*t].wiring.mark.as_str()).collect();
+                record.headers.push(Header::new(h::DONE, marks.join(",")));
+            }
+            if record.shard == shard.shard {
+                for (reader, topics) in shard.tracks.iter_mut().enumerate() {
+                    if let Some(track) = topics.get_mut(&record.topic).filter(|_| !done.contains(&reader)) {
+                        Track::appended(track);
+                    }
+                }
+            }
+            records.push(record);
+        }
+        for (task, _) in &self.marks {
+            shard.tasks[*task].settle();
+        }
+        Concluded {
+            records,
+            refuted: self.refuted,
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! One thread that owns whole shards, polls them, runs their tasks and commits.
+//!
+//! [`Worker::step`] reads top to bottom: obey the directive, tick, poll, process, commit, and only then show the
+//! effects. It never sleeps on its own, so that a simulator can drive it.
+
+pub mod batch;
+pub mod chain;
+pub mod context;
+mod cutover;
+pub mod fusion;
+pub mod journaling;
+pub mod lineage;
+pub mod meters;
+pub mod overlay;
+mod publish;
+mod restore;
+pub mod shard;
+pub mod task;
+mod ticking;
+pub mod timers;
+pub mod wiring;
+
+use crate::board::{Board, Directive, Intake};
+use fermata_core::manifest::Manifest;
+use fermata_core::names::{self, Purpose, stores};
+use fermata_core::ports::{
+    Clock, Log, LogError, Namespace, Polled, Probe, Session, SessionSpec, StateError, StateStore,
+};
+use fermata_core::{Record, Shard, StageName, TopicName, VersionId};
+use shard::ShardState;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use task::{Instances, Loaded};
+pub use wiring::topics;
+use wiring::{Wiring, poll_order};
+
+/// How much one transaction may gather.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    pub records: usize,
+    pub time: Duration,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self {
+            records: 512,
+            time: Duration::from_millis(10),
+        }
+    }
+}
+
+/// Everything a worker needs; the ports may be shared between workers.
+#[derive(Clone)]
+pub struct WorkerSpec {
+    pub index: usize,
+    /// Stable name of this process, part of the member's name in the group.
+    pub node: String,
+    pub manifest: Arc<Manifest>,
+    pub log: Arc<dyn Log>,
+    pub store: Arc<dyn StateStore>,
+    pub clock: Arc<dyn Clock>,
+    pub board: Arc<Board>,
+    /// [`fermata_core::ports::Executor::name`], for the journal.
+    pub engine_name: String,
+    pub probe: Arc<dyn Probe>,
+    pub batch: BatchLimits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Worked,
+    Idle,
+}
+
+/// The worker cannot go on; the process should stop and say so.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WorkerError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the journal of shard {shard} cannot be read: {found}")]
+    Journal { shard: Shard, found: String },
+    #[error("{0}")]
+    Host(String),
+}
+
+/// Namespace of a shard's own notes; no stage of a manifest can be called so long a name with these stores.
+pub fn shard_namespace() -> Arc<Namespace> {
+    let stage = StageName::new("host").expect("a constant within the alphabet");
+    Arc::new(Namespace {
+        stage,
+        store: stores::SHARD.into(),
+        schema: 1,
+    })
+}
+/// Key, in [`shard_namespace`], of the journal sequence as of this state: 8 bytes, big-endian.
+pub const SEQUENCE_KEY: &[u8] = b"sequence";
+
+pub struct Worker {
+    spec: WorkerSpec,
+    wirings: Vec<Arc<Wiring>>,
+    ticks: TopicName,
+    session: Option<Box<dyn Session>>,
+    shards: BTreeMap<Shard, ShardState>,
+    instances: Instances,
+    /// Versions seen in directives, as tasks use them.
+    loaded: BTreeMap<VersionId, Arc<Loaded>>,
+    live: BTreeMap<StageName, Live>,
+    second: BTreeMap<StageName, Arc<Loaded>>,
+    directive: Arc<Directive>,
+    batch: batch::Batch,
+    /// Commits that are not yet durable, with what may be shown once they are.
+    unpublished: publish::Unpublished,
+    /// A commit whose answer the log still owes.
+    unresolved: Option<batch::Sent>,
+    /// When the last record of the running stretch of work ended (monotonic); `None`: the worker was idle.
+    last_work: Option<Duration>,
+    /// Cutovers committed whose versions have not yet processed a record.
+    fresh_cutover: bool,
+    idle: bool,
+    /// The reports on the board are older than the tasks.
+    stale_reports: bool,
+}
+
+struct Live {
+    loaded: Arc<Loaded>,
+    deployment: u64,
+    rollback: bool,
+}
+
+impl Worker {
+    /// Joins the pipeline's group; shards come with the first steps.
+    pub fn join(spec: WorkerSpec) -> Result<Self, WorkerError> {
+        let wirings = spec
+            .manifest
+            .stages
+            .iter()
+            .map(|s| Arc::new(Wiring::new(&spec.manifest, s)))
+            .collect();
+        let mut worker = Self {
+            ticks: Purpose::Ticks.topic(&spec.manifest.name),
+            directive: spec.board.directive(),
+            wirings,
+            session: None,
+            shards: BTreeMap::new(),
+            instances: Instances::default(),
+            loaded: BTreeMap::new(),
+            live: BTreeMap::new(),
+            second: BTreeMap::new(),
+            batch: batch::Batch::default(),
+            unpublished: publish::Unpublished::default(),
+            unresolved: None,
+            last_work: None,
+            fresh_cutover: false,
+            idle: false,
+            stale_reports: false,
+            spec,
+        };
+        worker.read_directive();
+        worker.rejoin()?;
+        Ok(worker)
+    }
+
+    /// Shards that this worker holds just now.
+    pub fn shards(&self) -> impl Iterator<Item = Shard> + '_ {
+        self.shards.keys().copied()
+    }
+
+    /// Proofs drop instances after each call: guests must keep nothing.
+    pub fn drop_instances_after_each_call(&mut self) {
+        self.instances.drop_after_each = true;
+    }
+
+    fn rejoin(&mut self) -> Result<(), WorkerError> {
+        self.session = None;
+        for shard in std::mem::take(&mut self.shards).into_keys() {
+            self.spec.board.forget(self.spec.index, shard);
+        }
+        self.batch = batch::Batch::default();
+        self.unresolved = None;
+        self.instances.clear();
+        let manifest = &self.spec.manifest;
+        self.session = Some(self.spec.log.join(SessionSpec {
+            group: names::group(&manifest.name),
+            member: format!("{}.{}", self.spec.node, self.spec.index),
+            topics: poll_order(manifest),
+            partitions: manifest.partitions,
+        })?);
+        Ok(())
+    }
+
+    fn session(&mut self) -> &mut dyn Session {
+        self.session
+            .as_deref_mut()
+            .expect("a worker joins before it steps and after it was fenced")
+    }
+
+    /// One step: at most one transaction. Waits at most `max_wait` for records, and only when there is nothing to do.
+    pub fn step(&mut self, max_wait: Duration) -> Result<Progress, WorkerError> {
+        let progress = match self.try_step(max_wait) {
+            Ok(progress) => progress,
+            Err(WorkerError::Log(LogError::Away(why))) => {
+                tracing::warn!(
+                    worker = self.spec.index,
+                    "the log is away: {why}; the batch is dropped and read again"
+                );
+                self.abandon()?;
+                Progress::Idle
+            }
+            Err(WorkerError::Log(LogError::Fenced(why))) => {
+                tracing::warn!(worker = self.spec.index, "fenced: {why}; joining again");
+                self.rejoin()?;
+                Progress::Worked
+            }
+            Err(fatal) => return Err(fatal),
+        };
+        self.publish_durable();
+        Ok(progress)
+    }
+
+    fn try_step(&mut self, max_wait: Duration) -> Result<Progress, WorkerError> {
+        self.publish_durable();
+        if self.unresolved.is_some() && !self.resolve()? {
+            return Ok(Progress::Idle);
+        }
+        let switched = self.obey()?;
+        if self.unresolved.is_some() {
+            return Ok(Progress::Idle);
+        }
+        self.tick_due()?;
+        let gathered = self.gather(if switched || self.batch.open {
+            Duration::ZERO
+        } else {
+            max_wait
+        })?;
+        self.commit(BTreeMap::new())?;
+        let worked = switched || gathered;
+        if worked {
+            self.last_work = Some(self.spec.clock.elapsed());
+        } else {
+            self.last_work = None;
+            self.find_gaps()?;
+        }
+        self.note_idle(!worked);
+        Ok(if worked { Progress::Worked } else { Progress::Idle })
+    }
+
+    /// Polls until the batch is full or nothing is there. `false`: there was nothing at all.
+    fn gather(&mut self, max_wait: Duration) -> Result<bool, WorkerError> {
+        let begun = self.spec.clock.elapsed();
+        let limits = self.spec.batch;
+        let mut wait = self.patience(max_wait);
+        let mut worked = self.batch.open;
+        while self.batch.records < limits.records && self.unresolved.is_none() {
+            let room = limits.records - self.batch.records;
+            match self.session().poll(wait, room)? {
+                Polled::Idle => break,
+                Polled::Records(records) => self.process(&records)?,
+                Polled::Assigned(shards) => {
+                    for shard in shards {
+                        self.restore(shard)?;
+                    }
+                    // The versions that the shard's journal names may not be the live ones.
+                    self.commit(BTreeMap::new())?;
+                    self.obey()?;
+                }
+                Polled::Revoked { shards, lost } => {
+                    if lost {
+                        self.abandon()?;
+                    } else {
+                        self.commit(BTreeMap::new())?;
+                    }
+                    for shard in shards {
+                        self.shards.remove(&shard);
+                        self.spec.board.forget(self.spec.index, shard);
+                    }
+                    worked = true;
+                    break;
+                }
+            }
+            worked = true;
+            wait = Duration::ZERO;
+            if self.spec.clock.elapsed().saturating_sub(begun) >= limits.time {
+                break;
+            }
+        }
+        Ok(worked)
+    }
+
+    /// Not longer than until the next timer, nor than a commit may take to become durable.
+    fn patience(&self, max_wait: Duration) -> Duration {
+        let now = self.spec.clock.now();
+        let mut wait = max_wait;
+        if self.ticks_allowed() {
+            for due in self.shards.values().filter_map(|s| s.next_due) {
+                wait = wait.min(Duration::from_millis((due.0 - now.0).max(0) as u64));
+            }
+        }
+        if !self.unpublished.is_empty() {
+            wait = wait.min(Duration::from_millis(1));
+        }
+        wait
+    }
+
+    fn process(&mut self, records: &[Record]) -> Result<(), WorkerError> {
+        let Some(first) = records.first() else { return Ok(()) };
+        let (topic, shard) = (first.topic.clone(), first.shard);
+        if !self.shards.contains_key(&shard) {
+            return Ok(());
+        }
+        let is_tick = topic == self.ticks;
+        if !is_tick {
+            self.tick_before_records(shard)?;
+        }
+        for record in records {
+            for reader in 0..self.wirings.len() {
+                if is_tick {
+                    self.read_tick(shard, reader, record)?;
+                } else {
+                    self.read_record(shard, reader, record)?;
+                }
+            }
+        }
+        self.batch.records += records.len();
+        Ok(())
+    }
+
+    fn read_record(&mut self, shard: Shard, reader: usize, record: &Record) -> Result<(), WorkerError> {
+        let state = self.shards.get_mut(&shard).expect("held: checked by the caller");
+        let task = &mut state.tasks[reader];
+        let Some(inlet) = task.wiring.inputs.get(&record.topic) else {
+            return Ok(());
+        };
+        if task.paused.is_some() || record.offset < task.position(&record.topic) {
+            return Ok(());
+        }
+        if lineage::done_for(record, &task.wiring.mark) {
+            task.pass(&record.topic, record.offset);
+            task.counts.skipped += 1;
+            self.stale_reports = true;
+            if let Some(track) = state.tracks[reader].get_mut(&record.topic) {
+                track.reached(record.offset.next());
+            }
+            return Ok(());
+        }
+        let work = lineage::Work::of_record(record, inlet, self.spec.manifest.partitions);
+        loop {
+            let task = &mut self.shards.get_mut(&shard).expect("held: checked by the caller").tasks[reader];
+            let mark = task.mark();
+            let before = task.pass(&record.topic, record.offset);
+            let concluded = self.run_chain(shard, reader, &work)?;
+            let state = self.shards.get_mut(&shard).expect("held: checked by the caller");
+            let task = &mut state.tasks[reader];
+            if concluded {
+                if let Some(track) = state.tracks[reader].get_mut(&record.topic) {
+                    track.met(record, shard);
+                    track.reached(record.offset.next());
+                }
+                return Ok(());
+            }
+            task.undo_to(&mark);
+            task.positions.insert(record.topic.clone(), before);
+            if task.paused.is_some() {
+                return Ok(());
+            }
+            // A fused reader could not conclude and is paused: the same record again, which now stops before it.
+        }
+    }
+
+    /// Nothing is left to read although positions lie below the ends of then: offsets have gaps.
+    fn find_gaps(&mut self) -> Result<(), WorkerError> {
+        let log = &self.spec.log;
+        for state in self.shards.values_mut() {
+            for (task, tracks) in state.tasks.iter().zip(&mut state.tracks) {
+                for (topic, track) in tracks.iter_mut().filter(|(_, t)| !t.caught_up()) {
+                    let next = log.read(topic, state.shard, task.position(topic), 1)?;
+                    if next.first().is_none_or(|r| r.offset >= track.end()) {
+                        track.nothing_left();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn intake_closed(&self) -> bool {
+        self.directive.intake == Intake::Closed
+    }
+}

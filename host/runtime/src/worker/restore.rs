@@ -1,0 +1,84 @@
+//! A shard's tasks as its last journal record says: at an assignment, and after an abort.
+
+use super::fusion::Track;
+use super::journaling::Chained;
+use super::shard::ShardState;
+use super::task::Task;
+use super::{Worker, WorkerError};
+use fermata_core::journal::JournalRecord;
+use fermata_core::names::Purpose;
+use fermata_core::{Shard, Timestamp, TopicName};
+use std::collections::BTreeMap;
+
+impl Worker {
+    pub(super) fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
+        let topic = Purpose::Journal.topic(&self.spec.manifest.name);
+        let last = self.spec.log.last(&topic, shard)?;
+        let corrupt = |found: String| WorkerError::Journal { shard, found };
+        let (journal, chained) = match last.and_then(|r| r.value) {
+            None => (None, Chained::default()),
+            Some(bytes) => {
+                let record = JournalRecord::decode_bytes(&bytes).map_err(|e| corrupt(e.to_string()))?;
+                let chained = Chained {
+                    sequence: record.sequence(),
+                    hash: Some(JournalRecord::hash(&bytes)),
+                };
+                (Some(record), chained)
+            }
+        };
+        let mut tasks = Vec::new();
+        let mut tracks = Vec::new();
+        for wiring in self.wirings.clone() {
+            let live = self.live.get(&wiring.stage).expect("the directive names every stage");
+            let mut task = Task::new(wiring.clone(), shard, live.loaded.clone(), self.spec.store.clone());
+            task.deployment = live.deployment;
+            let entry = journal.as_ref().and_then(|j| j.task(&wiring.stage).map(|t| (j, t)));
+            if let Some((journal, entry)) = entry {
+                task.deployment = entry.deployment;
+                task.counts = entry.counts.unwrap_or_default();
+                task.output_hash = entry.output_hash();
+                task.set_now(Timestamp(entry.now));
+                let version = journal.versions.get(entry.version as usize);
+                let version = version.ok_or_else(|| corrupt(format!("stage {} names no version", wiring.stage)))?;
+                let id = version.id().ok_or_else(|| corrupt("a digest is not 32 bytes".into()))?;
+                // Another version ended here: the task owes a cutover before it may process anything.
+                task.ran = (id != task.loaded.id()).then(|| version.clone());
+            }
+            let mut own = BTreeMap::new();
+            for topic in wiring.inputs.keys().chain([&self.ticks]) {
+                let bounds = self.spec.log.bounds(topic, shard)?;
+                let position = entry.and_then(|(_, e)| e.position(topic)).unwrap_or(bounds.start);
+                task.positions.insert(topic.clone(), position);
+                if wiring.inputs.get(topic).is_some_and(|i| !i.head) {
+                    own.insert(topic.clone(), Track::new(bounds.end, position));
+                }
+            }
+            tasks.push(task);
+            tracks.push(own);
+        }
+        let mut state = ShardState {
+            shard,
+            tasks,
+            tracks,
+            journal: chained,
+            last_tick: Timestamp(journal.map_or(0, |j| j.last_tick)),
+            ticked: false,
+            touched: false,
+            ended: Vec::new(),
+            next_due: None,
+        };
+        for task in &state.tasks {
+            let due = task.next_due()?;
+            state.next_due = [state.next_due, due].into_iter().flatten().min();
+        }
+        let topics: Vec<TopicName> = state.topics();
+        for topic in topics {
+            let next = state.lowest(&topic).unwrap_or_default();
+            self.session().seek(&topic, shard, next)?;
+        }
+        self.shards.insert(shard, state);
+        self.stale_reports = true;
+        self.set_paused();
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! One shard as its owner holds it: the tasks of every stage, and the end of its journal.
+
+use super::fusion::Track;
+use super::journaling::Chained;
+use super::task::Task;
+use fermata_core::{Offset, Shard, Timestamp, TopicName};
+use std::collections::BTreeMap;
+
+pub struct ShardState {
+    pub shard: Shard,
+    /// In the manifest's order.
+    pub tasks: Vec<Task>,
+    /// For each task, what it has still to read of the topics that stages write.
+    pub tracks: Vec<BTreeMap<TopicName, Track>>,
+    /// Where the journal ends.
+    pub journal: Chained,
+    pub last_tick: Timestamp,
+    /// A tick was made since the assignment.
+    pub ticked: bool,
+    /// The open batch has something of this shard to commit.
+    pub touched: bool,
+    /// Head's time (microseconds) of each record that reached an end topic in the open batch.
+    pub ended: Vec<(TopicName, i64)>,
+    /// When the next timer of any task is due, as of the last look.
+    pub next_due: Option<Timestamp>,
+}
+
+impl ShardState {
+    /// Tasks that may process an emission to `topic` at once, in the manifest's order.
+    pub fn fused_readers(&self, topic: &TopicName) -> Vec<usize> {
+        let open = |reader: &usize| {
+            self.tasks[*reader].paused.is_none() && self.tracks[*reader].get(topic).is_some_and(Track::open)
+        };
+        (0..self.tasks.len()).filter(open).collect()
+    }
+
+    /// The offset that the group has read to: the lowest of the topic's readers.
+    pub fn lowest(&self, topic: &TopicName) -> Option<Offset> {
+        self.tasks.iter().filter_map(|t| t.positions.get(topic)).min().copied()
+    }
+
+    pub fn topics(&self) -> Vec<TopicName> {
+        let mut all: Vec<_> = self.tasks.iter().flat_map(|t| t.positions.keys().cloned()).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}

@@ -1,0 +1,279 @@
+//! The command line: one type for each verb that is due.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8640";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "fermata",
+    version,
+    about = "Swap any stage of a live pipeline during a pause so short nobody hears it",
+    propagate_version = false,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Pipeline; not needed where the server runs only one
+    #[arg(short, long, global = true, env = "FERMATA_PIPELINE", value_name = "NAME")]
+    pub pipeline: Option<String>,
+    /// Server to talk to
+    #[arg(long, global = true, env = "FERMATA_SERVER", default_value = "http://127.0.0.1:8640", value_name = "URL")]
+    pub server: String,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Wait until the command has taken effect
+    #[arg(long, global = true)]
+    pub wait: bool,
+    /// How long to wait, as 200ms, 60s or 5m
+    #[arg(long, global = true, value_parser = duration, value_name = "TIME")]
+    pub timeout: Option<Duration>,
+    /// Why, for the record
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// No colours (also: NO_COLOR)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    fermata_core::manifest::parse::parse_duration(text)
+        .ok_or_else(|| "expected a duration such as 200ms, 60s or 5m".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the payment pipeline under load in a fresh folder
+    Demo(DemoArgs),
+    /// Run a pipeline until Ctrl-C or SIGTERM
+    Run(RunArgs),
+    /// Drive a generator of the pipeline against a running server
+    Generate(GenerateArgs),
+    /// Take records in at a head topic, one a line
+    Produce(ProduceArgs),
+    /// Print records of a topic
+    Consume(ConsumeArgs),
+    /// Ask the stages
+    #[command(subcommand)]
+    View(ViewVerb),
+    /// How the pipeline is
+    Status,
+    /// Stop intake at the head
+    Pause,
+    /// Let intake go on
+    Resume,
+    /// Pause, then let everything in flight end
+    Drain,
+    /// Move a stage to another component while records flow
+    Deploy(DeployArgs),
+    /// Take the last deployment of a stage back
+    Rollback {
+        stage: String,
+    },
+    /// What was deployed
+    Deployments {
+        #[command(subcommand)]
+        verb: Option<DeploymentsVerb>,
+    },
+    /// Proofs that a deployment's offsets join without gap or overlap
+    Receipts {
+        /// Number of the deployment, as 1 or dep/1
+        deployment: String,
+    },
+    /// Records that could not be treated
+    #[command(subcommand)]
+    Dlq(DlqVerb),
+    /// Check the books: journals, topics, receipts, invariants
+    Verify(VerifyArgs),
+    /// Look at components
+    #[command(subcommand)]
+    Component(ComponentVerb),
+    /// Version of this binary
+    Version,
+    /// Compiles one component, file to file, apart from the process that serves
+    #[command(name = "__compile", hide = true)]
+    Compile {
+        input: PathBuf,
+        output: PathBuf,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Stop after this many payments (default: run until Ctrl-C)
+    #[arg(long, value_name = "N")]
+    pub payments: Option<u64>,
+    /// Seed of the generator
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Records a second; 0: as a backlog (default: 1000, with --payments a backlog)
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u64>,
+    /// Worker threads
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: u8,
+    /// Folder for log and state (default: a fresh temporary one)
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Keep the temporary folder
+    #[arg(long)]
+    pub keep: bool,
+    /// Address of the API
+    #[arg(long, default_value = DEFAULT_LISTEN)]
+    pub listen: SocketAddr,
+    /// End when the load has ended, instead of going on to serve
+    #[arg(long)]
+    pub exit: bool,
+    /// Merged into the generator's configuration (JSON object)
+    #[arg(long, value_name = "JSON")]
+    pub config: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The manifest
+    #[arg(short, long, value_name = "FILE", default_value = "pipeline.toml")]
+    pub file: PathBuf,
+    /// Folder for log and state
+    #[arg(long, value_name = "DIR", default_value = "fermata-data")]
+    pub data_dir: PathBuf,
+    /// Worker threads
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: u8,
+    /// Address of the API
+    #[arg(long, default_value = DEFAULT_LISTEN)]
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct GenerateArgs {
+    /// Name of the generator in the manifest; not needed where there is only one
+    pub generator: Option<String>,
+    /// Records a second, open loop; 0: as fast as intake takes them
+    #[arg(long, default_value_t = 1_000)]
+    pub rate: u64,
+    /// How many, set-up not counted (default: until Ctrl-C)
+    #[arg(long)]
+    pub count: Option<u64>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// First sequence number behind the set-up
+    #[arg(long, default_value_t = 0)]
+    pub from: u64,
+    /// Skip the set-up records: an earlier run has taken them in
+    #[arg(long)]
+    pub no_setup: bool,
+    /// Merged into the manifest's configuration of the generator (JSON object)
+    #[arg(long, value_name = "JSON")]
+    pub config: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ProduceArgs {
+    pub topic: String,
+    /// Key of all records (default: derived from the manifest's `key` field)
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Lines to send; `-`: stdin
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ConsumeArgs {
+    pub topic: String,
+    /// Only this partition
+    #[arg(long)]
+    pub partition: Option<u32>,
+    /// First offset of each partition
+    #[arg(long, default_value_t = 0)]
+    pub offset: u64,
+    /// At most this many records (default: all that are there now)
+    #[arg(long)]
+    pub limit: Option<u64>,
+    /// Go on with records that come later, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ViewVerb {
+    /// Views that the stages answer
+    List,
+    /// Ask one view
+    Get {
+        view: String,
+        key: Option<String>,
+        /// Parameters, as name=value; a value is JSON where it reads as such
+        #[arg(long = "param", value_name = "NAME=VALUE")]
+        params: Vec<String>,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DeployArgs {
+    pub stage: String,
+    /// A file, builtin:name@version or sha256:...
+    pub component: String,
+    /// How long the old version is asked for a second opinion
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub probation: Option<Duration>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeploymentsVerb {
+    /// All of them
+    List,
+    /// One of them, as 1 or dep/1
+    Show { deployment: String },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum DlqVerb {
+    /// All dead letters
+    List {
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+    },
+    /// One of them, by partition/offset
+    Show { letter: String },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Check a folder whose process has stopped, instead of a server
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Manifest (default: the copy in the folder)
+    #[arg(short, long, value_name = "FILE", requires = "data_dir")]
+    pub file: Option<PathBuf>,
+    /// Execute each task's journal again and compare the hashes
+    #[arg(long)]
+    pub replay: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ComponentVerb {
+    /// What a component says of itself: a file, builtin:name@version or sha256:...
+    Inspect { component: String },
+}

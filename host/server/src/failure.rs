@@ -1,0 +1,160 @@
+//! What a person meets when something does not work: a code, what was found, what to do, and an exit code.
+
+use fermata_core::codes;
+use fermata_core::manifest::problem::ManifestError;
+use miette::{Diagnostic, LabeledSpan, NamedSource};
+
+/// Exit codes of the binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Ok = 0,
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    Refused = 4,
+    Unreachable = 5,
+    TimedOut = 6,
+    RolledBack = 7,
+    Differences = 8,
+}
+
+/// One failure of a verb.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Manifest(Box<ManifestError>),
+    #[error("{message}")]
+    Plain {
+        code: String,
+        message: String,
+        help: Option<String>,
+        exit: Exit,
+    },
+}
+
+impl Failure {
+    pub fn new(code: &str, exit: Exit, message: impl Into<String>) -> Self {
+        Self::Plain {
+            code: code.to_owned(),
+            message: message.into(),
+            help: None,
+            exit,
+        }
+    }
+
+    pub fn failed(code: &str, message: impl Into<String>) -> Self {
+        Self::new(code, Exit::Failed, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(codes::HTTP_BAD_REQUEST, Exit::Usage, message)
+    }
+
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        if let Self::Plain { help, .. } = &mut self {
+            *help = Some(text.into());
+        }
+        self
+    }
+
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Manifest(_) => Exit::Refused,
+            Self::Plain { exit, .. } => *exit,
+        }
+    }
+
+    /// As drawn on a terminal.
+    pub fn report(self) -> miette::Report {
+        match self {
+            Self::Manifest(error) => miette::Report::new(Drawn {
+                source: NamedSource::new(&error.file, error.source_text.clone()),
+                message: format!("{} {} ({}:{})", error.code, error.message, error.file, error.line),
+                help: error.help.clone(),
+                label: Some(LabeledSpan::new(None, error.span.start, error.span.len())),
+            }),
+            Self::Plain { code, message, help, .. } => miette::Report::new(Drawn {
+                message: format!("{code} {message}"),
+                help,
+                source: NamedSource::new("", String::new()),
+                label: None,
+            }),
+        }
+    }
+}
+
+/// A failure in miette's terms.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Drawn {
+    message: String,
+    help: Option<String>,
+    source: NamedSource<String>,
+    label: Option<LabeledSpan>,
+}
+
+impl Diagnostic for Drawn {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.help.as_ref().map(|h| Box::new(h) as _)
+    }
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.label.as_ref().map(|_| &self.source as _)
+    }
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.label.clone().map(|l| Box::new(std::iter::once(l)) as _)
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(Box::new(error))
+    }
+}
+
+impl From<fermata_core::ports::LogError> for Failure {
+    fn from(error: fermata_core::ports::LogError) -> Self {
+        use fermata_core::ports::LogError;
+        let (code, exit) = match &error {
+            LogError::PartitionCount { .. } => (codes::LOG_PARTITIONS, Exit::Refused),
+            LogError::UnknownTopic(_) => (codes::HTTP_NOT_FOUND, Exit::NotFound),
+            _ => (codes::LOG_FAILED, Exit::Failed),
+        };
+        Self::new(code, exit, error.to_string())
+    }
+}
+
+impl From<fermata_core::ports::ArtifactError> for Failure {
+    fn from(error: fermata_core::ports::ArtifactError) -> Self {
+        use fermata_core::ports::ArtifactError;
+        match &error {
+            ArtifactError::NotFound { found, .. } if found.contains(codes::COMPONENT_NO_BUNDLES) => {
+                Self::new(codes::COMPONENT_NO_BUNDLES, Exit::NotFound, error.to_string())
+            }
+            ArtifactError::NotFound { .. } => {
+                Self::new(codes::COMPONENT_MISSING, Exit::NotFound, error.to_string())
+            }
+            ArtifactError::Unreadable { .. } => {
+                Self::failed(codes::COMPONENT_MISSING, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<fermata_core::ports::PrepareError> for Failure {
+    fn from(error: fermata_core::ports::PrepareError) -> Self {
+        Self::new(prepare_code(&error), Exit::Refused, error.to_string())
+    }
+}
+
+/// The code under which a component is refused.
+pub fn prepare_code(error: &fermata_core::ports::PrepareError) -> &'static str {
+    use fermata_core::ports::PrepareError as E;
+    match error {
+        E::NotAComponent(_) => codes::COMPONENT_FORMAT,
+        E::Contract(_) => codes::COMPONENT_CONTRACT,
+        E::Init(_) => codes::COMPONENT_INIT,
+        E::Compile(_) => codes::COMPONENT_COMPILE,
+        E::Host(_) => codes::COMPONENT_MISSING,
+    }
+}

@@ -1,0 +1,109 @@
+//! How records, versions and deployments look as JSON.
+
+use crate::host::App;
+use bytes::Bytes;
+use fermata_core::control::DeploymentState;
+use fermata_core::names::headers;
+use fermata_core::{Record, Timestamp, VersionId};
+use fermata_runtime::control::{Cutover, Deployment};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// RFC 3339 in UTC.
+pub fn instant(at: Timestamp) -> String {
+    let nanos = i128::from(at.0) * 1_000_000;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
+    time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_else(|| at.0.to_string())
+}
+
+/// Text where the bytes are UTF-8, else hex under `<name>_hex`.
+fn bytes(into: &mut Map<String, Value>, name: &str, value: Option<&Bytes>) {
+    match value.map(|b| (b, std::str::from_utf8(b))) {
+        None => into.insert(name.to_owned(), Value::Null),
+        Some((_, Ok(text))) => into.insert(name.to_owned(), text.into()),
+        Some((raw, Err(_))) => into.insert(format!("{name}_hex"), hex::encode(raw).into()),
+    };
+}
+
+pub fn record(record: &Record) -> Value {
+    let mut shape = Map::new();
+    shape.insert("topic".into(), record.topic.as_str().into());
+    shape.insert("partition".into(), record.shard.0.into());
+    shape.insert("offset".into(), record.offset.0.into());
+    shape.insert("timestamp".into(), record.timestamp.0.into());
+    bytes(&mut shape, "key", record.key.as_ref());
+    bytes(&mut shape, "value", record.value.as_ref());
+    let headers = record.headers.iter().map(|h| {
+        let mut one = Map::new();
+        one.insert("name".into(), h.key.as_str().into());
+        bytes(&mut one, "value", h.value.as_ref());
+        Value::Object(one)
+    });
+    shape.insert("headers".into(), headers.collect());
+    Value::Object(shape)
+}
+
+/// A dead letter: what failed, where and why in front of the record itself.
+pub fn dead_letter(letter: &Record) -> Value {
+    let text = |name: &str| letter.header(name).map_or(Value::Null, Value::from);
+    json!({
+        "id": format!("{}/{}", letter.shard, letter.offset),
+        "code": text(headers::CODE),
+        "stage": text(headers::STAGE),
+        "digest": text(headers::DIGEST),
+        "port": text(headers::PORT),
+        "message": text(headers::ERRORS_MESSAGE),
+        "source": {
+            "topic": text(headers::ERRORS_TOPIC),
+            "partition": text(headers::ERRORS_PARTITION),
+            "offset": text(headers::ERRORS_OFFSET),
+        },
+        "identity": text(headers::ID),
+        "at": instant(letter.timestamp),
+        "record": record(letter),
+    })
+}
+
+fn version(id: &VersionId) -> Value {
+    json!({ "digest": id.component.full(), "config": id.config.full() })
+}
+
+pub fn deployment(app: &App, deployment: &Deployment) -> Value {
+    let state = |state: &DeploymentState| serde_json::to_value(state).unwrap_or_default();
+    let states = deployment.states.iter();
+    let tasks = |all: &BTreeMap<fermata_core::Shard, Cutover>| -> Value {
+        let each = all.iter().map(|(shard, cut)| {
+            json!({
+                "shard": shard.0,
+                "pause_micros": cut.pause_micros,
+                "synced_micros": cut.synced_micros,
+                "at": instant(Timestamp(cut.at)),
+            })
+        });
+        each.collect()
+    };
+    json!({
+        "number": deployment.number,
+        "id": format!("dep/{}", deployment.number),
+        "stage": deployment.stage,
+        "component": deployment.component,
+        "old": version(&deployment.old),
+        "new": version(&deployment.new),
+        "state": state(&deployment.state()),
+        "ended": deployment.ended(),
+        "states": states
+            .map(|(s, at)| json!({ "state": state(s), "at": instant(Timestamp(*at)) }))
+            .collect::<Value>(),
+        "probation_ms": deployment.probation_ms,
+        "rolls_back": deployment.rolls_back,
+        "tasks": tasks(&deployment.switched),
+        "returned": tasks(&deployment.returned),
+        "shards": app.manifest.partitions,
+        "code": deployment.code,
+        "because": deployment.because,
+        "author": deployment.author,
+        "reason": deployment.reason,
+    })
+}

@@ -1,0 +1,73 @@
+//! Views: `{data, positions, partial}`.
+
+use super::problem::{Answer, Problem};
+use super::request::{self, Segments};
+use super::{Shared, blocking};
+use crate::host::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use fermata_core::codes;
+use fermata_core::description::ViewDecl;
+use fermata_runtime::views::ViewFailure;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub async fn list(State(app): Shared) -> Json<Value> {
+    let all: Vec<Value> = app
+        .views_declared()
+        .into_iter()
+        .map(|(stage, view)| {
+            json!({
+                "view": view.name,
+                "stage": stage,
+                "scope": view.scope,
+                "params": schema(&view.params),
+                "answer": schema(&view.answer),
+            })
+        })
+        .collect();
+    Json(json!({ "views": all }))
+}
+
+/// Schemas are texts of the component: shown as JSON where they are.
+fn schema(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+pub async fn whole(State(app): Shared, segments: Segments, raw: request::Query) -> Answer<Json<Value>> {
+    ask(app, segments.get("view").to_owned(), None, &raw).await
+}
+
+pub async fn keyed(State(app): Shared, segments: Segments, raw: request::Query) -> Answer<Json<Value>> {
+    let key = Some(segments.get("key").to_owned());
+    ask(app, segments.get("view").to_owned(), key, &raw).await
+}
+
+async fn ask(app: Arc<App>, view: String, key: Option<String>, raw: &request::Query) -> Answer<Json<Value>> {
+    let params = request::query(raw)?.into_iter().map(|(name, text)| {
+        // `limit=20` is a number to the component, `id=abc` a string.
+        let value = serde_json::from_str::<Value>(&text).ok().filter(|v| !v.is_object() && !v.is_array());
+        (name, value.unwrap_or_else(|| text.into()))
+    });
+    let params = Value::Object(params.collect::<Map<_, _>>());
+    blocking(move || {
+        let answer = app.views.query(&view, key.as_deref(), params).map_err(|e| refused(&app, &view, e))?;
+        let positions: Map<String, Value> =
+            answer.positions.iter().map(|(shard, at)| (shard.to_string(), at.0.into())).collect();
+        Ok(Json(json!({ "data": answer.data, "positions": positions, "partial": answer.partial })))
+    })
+    .await
+}
+
+fn refused(app: &App, view: &str, failure: ViewFailure) -> Problem {
+    match failure {
+        ViewFailure::Unknown { .. } => {
+            let declared: Vec<(_, ViewDecl)> = app.views_declared();
+            Problem::missing("view", view, declared.iter().map(|(_, v)| v.name.as_str()))
+        }
+        ViewFailure::NotFound { .. } => Problem::not_found(failure.to_string()),
+        ViewFailure::BadParams { .. } => Problem::bad_request(failure.to_string()),
+        other => Problem::new(StatusCode::SERVICE_UNAVAILABLE, codes::STATE_FAILED, other.to_string()),
+    }
+}

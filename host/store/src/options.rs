@@ -1,0 +1,75 @@
+//! How a store is opened.
+
+use fermata_core::{CommitId, TopicName};
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+/// Sizes are bytes. The defaults suit a pipeline of a few dozen topics and stores on a small machine: about 200 MiB
+/// at most, whatever the length of the log.
+#[derive(Clone)]
+pub struct Options {
+    /// Blocks read from disk, shared by all topics and stores.
+    pub cache_bytes: u64,
+    /// Per topic: written to disk as a table when it is full.
+    pub log_memtable_bytes: u64,
+    /// Per store of a stage: as above.
+    pub state_memtable_bytes: u64,
+    /// The write-ahead journals together; at least 64 MiB.
+    pub journal_bytes: u64,
+    /// Newest records of all partitions kept in memory, where readers find nearly everything they ask for.
+    pub tail_bytes: usize,
+    /// A topic begins a new generation (the unit of retention) at this size.
+    pub generation_bytes: u64,
+    /// Oldest generations are dropped while the log holds more, if every group has passed them. `None`: kept all.
+    pub retention_bytes: Option<u64>,
+    /// Topics that retention leaves alone: control, status, dead letters.
+    pub kept: BTreeSet<TopicName>,
+    /// Told once when nothing can be promised any more; the process should stop with an error.
+    pub on_fatal: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    /// For tests of durability.
+    pub persist_hook: Option<Arc<dyn PersistHook>>,
+}
+
+const MIB: u64 = 1024 * 1024;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 32 * MIB,
+            log_memtable_bytes: 8 * MIB,
+            state_memtable_bytes: 8 * MIB,
+            journal_bytes: 256 * MIB,
+            tail_bytes: 32 * 1024 * 1024,
+            generation_bytes: 64 * MIB,
+            retention_bytes: None,
+            kept: BTreeSet::new(),
+            on_fatal: None,
+            persist_hook: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("log_memtable_bytes", &self.log_memtable_bytes)
+            .field("state_memtable_bytes", &self.state_memtable_bytes)
+            .field("journal_bytes", &self.journal_bytes)
+            .field("tail_bytes", &self.tail_bytes)
+            .field("generation_bytes", &self.generation_bytes)
+            .field("retention_bytes", &self.retention_bytes)
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stands between a commit and the disk. Called on the syncing thread, never on one that commits.
+pub trait PersistHook: Send + Sync {
+    /// Before everything up to `_up_to` is synced. May block: the watermark then stays where it is. An `Err` counts
+    /// as a failed sync. Closing the store waits for a hook that blocks.
+    fn before(&self, _up_to: CommitId) -> Result<(), String> {
+        Ok(())
+    }
+    /// The sync succeeded; the watermark is about to rise to `_up_to`.
+    fn after(&self, _up_to: CommitId) {}
+}

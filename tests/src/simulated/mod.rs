@@ -1,0 +1,96 @@
+//! A log and state store in memory, with Kafka's habits and seeded faults.
+//!
+//! Nothing here starts a thread, sleeps or asks the machine for the time: one seed gives one run, as long as it is
+//! driven from one thread. What it does that an innocent log would not:
+//!
+//! - offsets have gaps, because transaction markers take some;
+//! - records of an open transaction already lie in their partitions: nobody sees them, nor what lies behind them,
+//!   until that transaction has ended; one left behind by a dead member ends when the member joins again, or after
+//!   [`TRANSACTION_TIMEOUT`];
+//! - shards are taken away between two polls, with or without notice ([`Faults`]);
+//! - a commit may answer `Unknown`, and so may the question what became of it;
+//! - state changes of a commit are committed with it but shown only after `apply`; whoever is assigned a shard finds
+//!   it caught up;
+//! - a commit that changes the state of a shard without sending that shard's positions is refused as a broken
+//!   contract: Kafka would not fence it.
+
+mod clock;
+mod faults;
+mod groups;
+mod log;
+mod partition;
+mod session;
+mod state;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use clock::SimClock;
+pub use faults::{Faults, Injected};
+pub use world::{Mode, TRANSACTION_TIMEOUT};
+
+use fermata_core::{CommitId, Shard};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use world::World;
+
+/// The simulated log; clones share it. Also the handle by which a simulator breaks things.
+#[derive(Clone)]
+pub struct Simulated {
+    world: Arc<Mutex<World>>,
+    clock: Arc<SimClock>,
+}
+
+impl Simulated {
+    pub fn new(seed: u64, mode: Mode, faults: Faults) -> Self {
+        let clock = Arc::new(SimClock::default());
+        Self {
+            world: Arc::new(Mutex::new(World::new(seed, mode, faults, Arc::clone(&clock)))),
+            clock,
+        }
+    }
+
+    pub fn clock(&self) -> Arc<SimClock> {
+        Arc::clone(&self.clock)
+    }
+    pub fn set_faults(&self, faults: Faults) {
+        self.world.lock().faults = faults;
+    }
+    /// How often each fault has struck.
+    pub fn injected(&self) -> Injected {
+        self.world.lock().injected
+    }
+    pub fn committed(&self) -> CommitId {
+        CommitId(self.world.lock().last)
+    }
+
+    /// Sends a shard to another member; its holder is told first. `false`: no such member or shard.
+    pub fn move_shard(&self, group: &str, shard: Shard, member: &str) -> bool {
+        self.world.lock().groups.send(group, shard, member)
+    }
+    /// Takes a shard from its holder and gives it to another member at once (to itself again when it is alone).
+    /// The holder hears that it was lost.
+    pub fn lose_shard(&self, group: &str, shard: Shard) -> bool {
+        self.world.lock().groups.take(group, shard, true)
+    }
+    /// As [`Self::lose_shard`], but the holder hears nothing: two sessions believe that they own the shard.
+    pub fn make_zombie(&self, group: &str, shard: Shard) -> bool {
+        self.world.lock().groups.take(group, shard, false)
+    }
+    /// The member's process dies: its session answers `Fenced` from now on, its open transaction stays open.
+    pub fn kill_session(&self, group: &str, member: &str) -> bool {
+        self.world.lock().groups.kill(group, member)
+    }
+    /// Every session dies. Committed things stay; in [`Mode::Embedded`] only what was durable does.
+    pub fn crash(&self) {
+        self.world.lock().crash();
+    }
+    /// Makes everything committed durable ([`Mode::Embedded`]; on Kafka it always is).
+    pub fn sync(&self) {
+        self.world.lock().sync();
+    }
+    /// The member that the group counts as the holder of each shard.
+    pub fn owners(&self, group: &str) -> Vec<Option<String>> {
+        self.world.lock().groups.owners(group)
+    }
+}

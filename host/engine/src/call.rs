@@ -27,7 +27,7 @@ impl Guest {
             store: sandbox::store(pre.component().engine(), limits),
             dead: false,
         };
-        let functions = guest.call_quietly("start", |store| {
+        let functions = guest.call_quietly(Quiet::boxed("start", 0), |store| {
             let instance = pre.instantiate(&mut *store)?;
             find(store, &instance)
         })?;
@@ -68,13 +68,13 @@ impl Guest {
     /// Calls where there is no record. Nothing but the guest can fail such a call, so every failure is its fault.
     pub fn call_quietly<T>(
         &mut self,
-        doing: &'static str,
+        quiet: Box<dyn HostCalls>,
         call: impl FnOnce(&mut Store<Sandbox>) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
-        let called = self.call(Quiet::boxed(doing), Budget::init(), call);
+        let called = self.call(quiet, Budget::init(), call);
         called.result.map_err(|failure| match failure {
             Failure::Fault(fault) => fault,
-            Failure::Deadline => Fault::new(FaultCode::Fuel, format!("{doing} took too long")),
+            Failure::Deadline => Fault::new(FaultCode::Fuel, "the call took too long"),
             Failure::Host(found) => Fault::new(FaultCode::Trap, found),
         })
     }

@@ -105,22 +105,22 @@ impl WasmExecutor {
         }
     }
 
-    /// Asks two fresh instances, which must agree.
+    /// Asks two fresh instances, which must agree although they see another time and other random numbers.
     fn describe(
         &self,
         pre: &InstancePre<Sandbox>,
         exports: &StageExports,
         limits: &Limits,
     ) -> Result<Description, PrepareError> {
-        let ask = || -> Result<processor::Description, PrepareError> {
+        let ask = |chance| -> Result<processor::Description, PrepareError> {
             WasmInstance::raw(pre, exports, limits)
-                .and_then(|mut instance| instance.describe())
+                .and_then(|mut instance| instance.describe(chance))
                 .map_err(|fault| {
                     PrepareError::Contract(format!("describe does not answer: {fault}"))
                 })
         };
-        let first = convert::description(ask()?);
-        let second = convert::description(ask()?);
+        let first = convert::description(ask(0)?);
+        let second = convert::description(ask(1)?);
         if first != second {
             return Err(PrepareError::Contract(
                 "describe answers differently when asked again; it must depend on nothing".into(),

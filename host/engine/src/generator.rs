@@ -3,6 +3,7 @@
 use crate::bindings::generation;
 use crate::call::Guest;
 use crate::convert;
+use crate::quiet::Quiet;
 use crate::sandbox::Sandbox;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{GeneratorInstance, Plan, PrepareError};
@@ -30,7 +31,7 @@ impl WasmGenerator {
             })
             .map_err(fault)?;
         let plan = guest
-            .call_quietly("init", |store| generation.call_init(store, config, seed))
+            .call_quietly(Quiet::boxed("init", 0), |store| generation.call_init(store, config, seed))
             .map_err(fault)?
             .map_err(PrepareError::Init)?;
         Ok(Self {
@@ -52,7 +53,7 @@ impl GeneratorInstance for WasmGenerator {
         let generation = &self.generation;
         let emissions = self
             .guest
-            .call_quietly("next", |store| generation.call_next(store, sequence, due.0))?;
+            .call_quietly(Quiet::boxed("next", 0), |store| generation.call_next(store, sequence, due.0))?;
         Ok(convert::emissions(emissions))
     }
 }

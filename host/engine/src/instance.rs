@@ -5,6 +5,7 @@ use crate::budget::Budget;
 use crate::call::Guest;
 use crate::contract::StageExports;
 use crate::convert::{self, InputParts};
+use crate::quiet::Quiet;
 use crate::sandbox::Sandbox;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{Called, Failure, HostCalls, Instance, ViewError};
@@ -48,17 +49,18 @@ impl WasmInstance {
         })
     }
 
-    pub fn describe(&mut self) -> Result<processor::Description, Fault> {
+    /// See [`Quiet::boxed`] for `chance`.
+    pub fn describe(&mut self, chance: u8) -> Result<processor::Description, Fault> {
         let processor = &self.functions.processor;
         self.guest
-            .call_quietly("describe", |store| processor.call_describe(store))
+            .call_quietly(Quiet::boxed("describe", chance), |store| processor.call_describe(store))
     }
 
     /// `Ok(Err(_))`: the reason for which the component refuses this configuration.
     pub fn init(&mut self, config: &str) -> Result<Result<(), String>, Fault> {
         let processor = &self.functions.processor;
         self.guest
-            .call_quietly("init", |store| processor.call_init(store, config))
+            .call_quietly(Quiet::boxed("init", 0), |store| processor.call_init(store, config))
     }
 }
 

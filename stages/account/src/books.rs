@@ -1,7 +1,7 @@
 //! The books of one shard, open for one record.
 
 use fermata_payments::{Code, Currency, End, Outcome, Payment, Refusal, Sum, Tally, Transfer, is_funding, timed};
-use fermata_stage::Context;
+use fermata_stage::{Context, Rejection};
 
 use crate::state::{ACCOUNTS, Account, CREDITS, Credit, DEBITS, Debit, LEDGER, Ledger, Movement, Status};
 use crate::sweep::{FORGET_CREDITS, FORGET_DEBITS};
@@ -14,8 +14,6 @@ pub enum Dropped {
     Decided,
     /// It is about a debit that is not open.
     NotOpen,
-    /// Older than what is remembered: whether it was decided can no longer be known.
-    TooOld,
 }
 
 impl Dropped {
@@ -23,7 +21,6 @@ impl Dropped {
         match self {
             Self::Decided => "decided",
             Self::NotOpen => "not-open",
-            Self::TooOld => "too-old",
         }
     }
 }
@@ -107,31 +104,40 @@ impl<'a> Books<'a> {
     /// Notes what has become of a debit that was not known before.
     pub fn new_debit(&mut self, opened: i64, id: &str, debit: Debit) {
         DEBITS.put(self.cx, timed::key(opened, id), &debit);
-        let at = self.forgotten_at(opened);
+        let at = opened.saturating_add(self.config.remember.as_millis());
         self.ledger();
         if let Some(ledger) = &mut self.ledger {
-            FORGET_DEBITS.arm(self.cx, &mut ledger.forget_debits, at);
+            FORGET_DEBITS.arm(self.cx, &mut ledger.debits.alarm, at);
         }
     }
 
     /// Notes what has been decided of a credit.
     pub fn new_credit(&mut self, opened: i64, id: &str, credit: Credit) {
         CREDITS.put(self.cx, timed::key(opened, id), &credit);
-        let at = self.forgotten_at(opened);
+        let at = opened.saturating_add(self.config.remember.as_millis());
         self.ledger();
         if let Some(ledger) = &mut self.ledger {
-            FORGET_CREDITS.arm(self.cx, &mut ledger.forget_credits, at);
+            FORGET_CREDITS.arm(self.cx, &mut ledger.credits.alarm, at);
         }
     }
 
-    /// Is a payment opened at this time so old that its side may have been forgotten? Acting on its messages could
-    /// decide twice; dropping them can only leave it open, where it is seen.
-    pub fn too_old(&self, opened: i64) -> bool {
-        self.forgotten_at(opened) <= self.cx.now()
+    /// What the payer's side knows of a payment. The rejection: it may have known and forgotten, and to act on the
+    /// message could decide twice. As a dead letter it is seen, and the payment stays open.
+    pub fn find_debit(&mut self, opened: i64, id: &str) -> Result<Option<Debit>, Rejection> {
+        let found = DEBITS.get(self.cx, timed::key(opened, id));
+        if found.is_none() && self.ledger().debits.may_have_forgotten(opened) {
+            return Err(forgotten(id));
+        }
+        Ok(found)
     }
 
-    fn forgotten_at(&self, opened: i64) -> i64 {
-        opened.saturating_add(self.config.remember.as_millis())
+    /// What the payee's side knows; see [`Books::find_debit`].
+    pub fn find_credit(&mut self, opened: i64, id: &str) -> Result<Option<Credit>, Rejection> {
+        let found = CREDITS.get(self.cx, timed::key(opened, id));
+        if found.is_none() && self.ledger().credits.may_have_forgotten(opened) {
+            return Err(forgotten(id));
+        }
+        Ok(found)
     }
 
     fn ledger(&mut self) -> &mut Ledger {
@@ -184,4 +190,8 @@ impl Account {
 
 pub fn unknown(name: &str) -> Refusal {
     Code::UNKNOWN_ACCOUNT.refusal(format!("there is no account {name}"))
+}
+
+fn forgotten(id: &str) -> Rejection {
+    Code::TOO_OLD.rejection(format!("whether payment {id} was decided before is no longer remembered"))
 }

@@ -1,12 +1,13 @@
 //! A payment that takes too long. Inflight only asks; what has become of the money decides.
 
-use fermata_payments::{Code, Outcome, Payment, Refusal, Side, Transfer, timed};
+use fermata_payments::{Code, Outcome, Payment, Refusal, Side, Transfer};
+use fermata_stage::Rejection;
 
 use crate::books::{Books, Dropped};
-use crate::state::{CREDITS, Credit, DEBITS, Debit, WAITING, waiting_key};
+use crate::state::{Credit, Debit, WAITING, waiting_key};
 
 impl Books<'_> {
-    pub fn cancel(&mut self, opened: i64, payment: Payment, side: Side) {
+    pub fn cancel(&mut self, opened: i64, payment: Payment, side: Side) -> Result<(), Rejection> {
         match side {
             Side::From => self.cancel_debit(opened, payment),
             Side::To => self.cancel_credit(opened, payment),
@@ -15,10 +16,8 @@ impl Books<'_> {
 
     /// If the money has not left, it never will. If it has, the payee's side must say whether it arrived: the cancel
     /// goes the way of the credit, and so comes behind it.
-    fn cancel_debit(&mut self, opened: i64, payment: Payment) {
-        let key = timed::key(opened, &payment.terms.id);
-        match DEBITS.get(self.cx, &key) {
-            None if self.too_old(opened) => self.drop_message(Dropped::TooOld),
+    fn cancel_debit(&mut self, opened: i64, payment: Payment) -> Result<(), Rejection> {
+        match self.find_debit(opened, &payment.terms.id)? {
             None => {
                 self.new_debit(opened, &payment.terms.id, Debit::Cancelled);
                 self.end(opened, payment, Outcome::Refused(timed_out()));
@@ -29,7 +28,7 @@ impl Books<'_> {
                 payer.account.waiting -= 1;
                 WAITING.delete(self.cx, waiting_key(&payer.name, place));
                 self.save(&payer);
-                DEBITS.put(self.cx, &key, &Debit::Cancelled);
+                self.new_debit(opened, &payment.terms.id, Debit::Cancelled);
                 self.end(opened, payment, Outcome::Refused(timed_out()));
             }
             Some(Debit::Open { .. }) => self.emit(Transfer::Cancel { opened, payment, side: Side::To }),
@@ -37,17 +36,17 @@ impl Books<'_> {
                 self.drop_message(Dropped::Decided);
             }
         }
+        Ok(())
     }
 
-    fn cancel_credit(&mut self, opened: i64, payment: Payment) {
-        if CREDITS.contains(self.cx, timed::key(opened, &payment.terms.id)) {
-            return self.drop_message(Dropped::Decided);
-        }
-        if self.too_old(opened) {
-            return self.drop_message(Dropped::TooOld);
+    fn cancel_credit(&mut self, opened: i64, payment: Payment) -> Result<(), Rejection> {
+        if self.find_credit(opened, &payment.terms.id)?.is_some() {
+            self.drop_message(Dropped::Decided);
+            return Ok(());
         }
         self.new_credit(opened, &payment.terms.id, Credit::Cancelled);
         self.emit(Transfer::Refund { opened, payment, refusal: timed_out() });
+        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! What operators ask of an account.
 
-use fermata_payments::{Answer, Code, Command, Currency, Order, Refusal};
+use fermata_payments::{Answer, Code, Command, Order, Refusal};
 
-use crate::books::{Books, InHand, unknown};
+use crate::books::{Books, unknown};
 use crate::state::{Account, Status};
 
 impl Books<'_> {
@@ -15,39 +15,29 @@ impl Books<'_> {
     }
 
     fn obey(&mut self, name: &str, order: Order) -> Result<(), Refusal> {
-        let found = self.account(name);
-        let in_hand = match (order, found) {
-            (Order::Open { currency, limit }, found) => self.opened(name, currency, limit, found)?,
-            (_, None) => return Err(unknown(name)),
-            (order, Some(mut in_hand)) => {
+        let in_hand = match (self.account(name), order) {
+            (Some(mut in_hand), order) => {
                 in_hand.account.obey(name, order)?;
                 in_hand
             }
+            (None, Order::Open { currency, limit }) => self.new_account(name, currency, limit),
+            (None, _) => return Err(unknown(name)),
         };
         self.save(&in_hand);
         Ok(())
-    }
-
-    fn opened(&self, name: &str, currency: Currency, limit: i64, found: Option<InHand>) -> Result<InHand, Refusal> {
-        let Some(in_hand) = found else { return Ok(self.new_account(name, currency, limit)) };
-        if in_hand.account.currency != currency {
-            let kept = in_hand.account.currency;
-            return Err(Code::CURRENCY_MISMATCH.refusal(format!("{name} is kept in {kept}")));
-        }
-        match in_hand.account.status {
-            Status::Closed => Err(Code::ACCOUNT_CLOSED.refusal(format!("{name} is closed"))),
-            Status::Open | Status::Frozen => Err(exists(name, "open")),
-        }
     }
 }
 
 impl Account {
     fn obey(&mut self, name: &str, order: Order) -> Result<(), Refusal> {
         match (order, self.status) {
+            (Order::Open { currency, .. }, _) if currency != self.currency => {
+                return Err(Code::CURRENCY_MISMATCH.refusal(format!("{name} is kept in {}", self.currency)));
+            }
             (Order::Close, Status::Closed) => return Err(exists(name, "closed")),
             (_, Status::Closed) => return Err(Code::ACCOUNT_CLOSED.refusal(format!("{name} is closed"))),
             (Order::Freeze, Status::Frozen) => return Err(exists(name, "frozen")),
-            (Order::Unfreeze, Status::Open) => return Err(exists(name, "open")),
+            (Order::Open { .. }, _) | (Order::Unfreeze, Status::Open) => return Err(exists(name, "open")),
             (Order::Freeze, Status::Open) => self.status = Status::Frozen,
             (Order::Unfreeze, Status::Frozen) => self.status = Status::Open,
             (Order::Close, Status::Open | Status::Frozen) => {
@@ -65,7 +55,6 @@ impl Account {
                 Some(present) if present == limit => return Err(exists(name, "of this limit")),
                 Some(_) => self.limit = Some(limit),
             },
-            (Order::Open { .. }, _) => unreachable!("opening is decided before there is an account in hand"),
         }
         Ok(())
     }

@@ -1,18 +1,17 @@
 //! The payee's side, which alone decides whether a payment that was debited is complete or goes back.
 
-use fermata_payments::{Code, Outcome, Payment, Refusal, Sum, Terms, Transfer, timed};
+use fermata_payments::{Code, Outcome, Payment, Refusal, Sum, Terms, Transfer};
+use fermata_stage::Rejection;
 
 use crate::books::{Books, Dropped, InHand, unknown};
-use crate::state::{CREDITS, Credit};
+use crate::state::Credit;
 
 impl Books<'_> {
     /// `credit`: the money arrives, or is sent back.
-    pub fn credit(&mut self, opened: i64, payment: Payment, verdict: Option<Refusal>) {
-        if CREDITS.contains(self.cx, timed::key(opened, &payment.terms.id)) {
-            return self.drop_message(Dropped::Decided);
-        }
-        if self.too_old(opened) {
-            return self.drop_message(Dropped::TooOld);
+    pub fn credit(&mut self, opened: i64, payment: Payment, verdict: Option<Refusal>) -> Result<(), Rejection> {
+        if self.find_credit(opened, &payment.terms.id)?.is_some() {
+            self.drop_message(Dropped::Decided);
+            return Ok(());
         }
         match verdict.map_or_else(|| self.accept(&payment.terms), Err) {
             Ok(()) => {
@@ -27,6 +26,7 @@ impl Books<'_> {
                 self.emit(Transfer::Refund { opened, payment, refusal });
             }
         }
+        Ok(())
     }
 
     fn accept(&mut self, terms: &Terms) -> Result<(), Refusal> {

@@ -1,18 +1,17 @@
 //! The payer's side: money leaves, and the payee's side says what became of it.
 
-use fermata_payments::{Code, Outcome, Payment, Refusal, Terms, Transfer, timed};
+use fermata_payments::{Code, Outcome, Payment, Refusal, Sum, Terms, Transfer, timed};
+use fermata_stage::Rejection;
 
 use crate::books::{Books, Dropped, InHand, unknown};
 use crate::state::{DEBITS, Debit};
 
 impl Books<'_> {
     /// `debit`: charges the account, or lets the debit wait for those before it.
-    pub fn debit(&mut self, opened: i64, payment: Payment, verdict: Option<Refusal>) {
-        if DEBITS.contains(self.cx, timed::key(opened, &payment.terms.id)) {
-            return self.drop_message(Dropped::Decided);
-        }
-        if self.too_old(opened) {
-            return self.drop_message(Dropped::TooOld);
+    pub fn debit(&mut self, opened: i64, payment: Payment, verdict: Option<Refusal>) -> Result<(), Rejection> {
+        if self.find_debit(opened, &payment.terms.id)?.is_some() {
+            self.drop_message(Dropped::Decided);
+            return Ok(());
         }
         let payer = match verdict {
             Some(refusal) => Err(refusal),
@@ -24,12 +23,13 @@ impl Books<'_> {
                 if self.must_wait(&payer) {
                     self.enqueue(&mut payer, opened, &payment);
                     self.release(&mut payer);
-                } else {
-                    self.charge(&mut payer, opened, payment);
+                    self.save(&payer);
+                } else if self.charge(&mut payer, opened, payment) {
+                    self.save(&payer);
                 }
-                self.save(&payer);
             }
         }
+        Ok(())
     }
 
     /// The checks, and the money leaves or not. True: it left. The caller saves the account.
@@ -79,7 +79,7 @@ impl Books<'_> {
         payer.account.unsettled.remove(amount);
         payer.account.refunds.add(amount);
         payer.moved(amount, self.cx.now()).expect("credits leave room for all that is unsettled");
-        self.clear(payer.account.currency, -fermata_payments::Sum::from(amount));
+        self.clear(payer.account.currency, -Sum::from(amount));
         self.cx.add("account_movements_total", &["refund"], 1);
         self.end(opened, payment, Outcome::Refunded(refusal));
         self.release(&mut payer);

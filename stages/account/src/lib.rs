@@ -86,11 +86,11 @@ impl<const MINOR: u32> Stage for Account<MINOR> {
         match message {
             Message::Command { command, verdict } => books.command(command, verdict),
             Message::Transfer { transfer, verdict } => match transfer {
-                Transfer::Debit { opened, payment } => books.debit(opened, payment, verdict),
-                Transfer::Credit { opened, payment } => books.credit(opened, payment, verdict),
+                Transfer::Debit { opened, payment } => books.debit(opened, payment, verdict)?,
+                Transfer::Credit { opened, payment } => books.credit(opened, payment, verdict)?,
                 Transfer::Settled { opened, id, from } => books.settled(opened, &id, &from),
                 Transfer::Refund { opened, payment, refusal } => books.refund(opened, payment, refusal),
-                Transfer::Cancel { opened, payment, side } => books.cancel(opened, payment, side),
+                Transfer::Cancel { opened, payment, side } => books.cancel(opened, payment, side)?,
                 Transfer::Next { from } => books.next(&from),
             },
         }

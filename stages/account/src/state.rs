@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fermata_payments::timed::Alarm;
+use fermata_payments::timed::Memory;
 use fermata_payments::{Currency, Sum, Tally};
 use fermata_stage::Table;
 use serde::{Deserialize, Serialize};
@@ -117,8 +117,10 @@ pub struct Ledger {
     pub currencies: BTreeMap<Currency, Position>,
     /// Accounts ever opened.
     pub accounts: u64,
-    pub forget_debits: Alarm,
-    pub forget_credits: Alarm,
+    /// Of debits that have ended.
+    pub debits: Memory,
+    /// Of credits.
+    pub credits: Memory,
 }
 
 /// `balances + clearing = 0` at every commit.

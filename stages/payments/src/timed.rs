@@ -3,7 +3,7 @@
 //! A timer for each entry would cost more than the entry. Instead a store is keyed by time, and a single timer is set
 //! for its oldest entry; when it fires, all that is due goes, a bounded number at once.
 
-use fermata_stage::{Context, Reader, Table};
+use fermata_stage::{Context, Due, Reader, Table};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,31 @@ pub struct Sweep {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Alarm(Option<i64>);
+
+/// What a stage knows of its own forgetting, where forgetting too early would decide something twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    pub alarm: Alarm,
+    /// Entries up to this time may be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forgotten: Option<i64>,
+}
+
+impl Memory {
+    /// May an entry of this time have been forgotten? Then that it is not there says nothing.
+    pub fn may_have_forgotten(&self, at: i64) -> bool {
+        self.forgotten.is_some_and(|forgotten| at <= forgotten)
+    }
+
+    /// Entries up to the one with this key are gone.
+    pub fn forgot(&mut self, last: &[u8]) {
+        self.forgotten = self.forgotten.max(Some(split(last).0));
+    }
+}
+
+/// A timer that fires so late was not waited for: the shard was away, and what was sent before is still to be read.
+const AWAY: i64 = 600_000;
 
 /// Eight bytes of time, big-endian, then the name: entries stand in the order of time.
 pub fn key(at: i64, name: &str) -> Vec<u8> {
@@ -65,6 +90,17 @@ impl Sweep {
         }
         self.set(cx, alarm, at, b"");
         true
+    }
+
+    /// Puts the sweep off if the shard was away, so that the records that waited meanwhile find all that they may ask
+    /// about. True: this firing has nothing more to do.
+    pub fn put_off(&self, cx: &mut dyn Context, alarm: &mut Alarm, timer: &Due) -> bool {
+        let away = cx.now() - timer.at > AWAY;
+        if away {
+            let at = cx.now() + AWAY;
+            self.set(cx, alarm, at, &timer.payload);
+        }
+        away
     }
 
     /// The entries of `table` behind `after` whose time is no later than `until`.
@@ -157,5 +193,28 @@ mod tests {
         assert_eq!((cx.timers()[0].at, cx.timers()[0].payload.as_slice()), (5_020, &b"here"[..]));
         SWEEP.rearm(&mut cx, &mut alarm, Rest::Empty, 30_000, b"");
         assert!(SWEEP.arm(&mut cx, &mut alarm, 9_000), "an empty store is swept no more");
+    }
+
+    #[test]
+    fn a_shard_that_was_away_forgets_nothing_at_once() {
+        let mut cx = TestContext::new();
+        let mut alarm = Alarm::default();
+        SWEEP.arm(&mut cx, &mut alarm, 5_000);
+        cx.set_now(5_000 + AWAY);
+        let timer = cx.timers().remove(0);
+        assert!(!SWEEP.put_off(&mut cx, &mut alarm, &timer));
+        cx.set_now(5_001 + AWAY);
+        assert!(SWEEP.put_off(&mut cx, &mut alarm, &timer));
+        assert_eq!(cx.timers()[0].at, 5_001 + 2 * AWAY);
+    }
+
+    #[test]
+    fn what_may_be_forgotten_is_known_by_its_time() {
+        let mut memory = Memory::default();
+        assert!(!memory.may_have_forgotten(0));
+        memory.forgot(&key(7, "p"));
+        memory.forgot(&key(5, "p"));
+        assert!(memory.may_have_forgotten(7));
+        assert!(!memory.may_have_forgotten(8));
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
 use fermata_core::ports::{self, Log, LogError};
-use fermata_core::{Shard, TopicName};
+use fermata_core::{Offset, Shard, TopicName};
 
 use super::journal::ShardLedger;
-use super::lineage::{Cause, Lineage};
+use super::lineage::{Cause, Lineage, caused_key};
 use super::task::TaskLedger;
 
 /// Bounds of every keyed topic at one moment.
@@ -30,23 +30,19 @@ impl Bounds {
     pub fn of(&self, topic: &TopicName, shard: Shard) -> ports::Bounds {
         self.0[topic][shard.0 as usize]
     }
-
-    /// Partitions of `topic` whose first records are gone.
-    fn trimmed(&self, topic: &TopicName) -> bool {
-        self.0[topic].iter().any(|b| b.start.0 > 0)
-    }
 }
 
 /// The journals, and the topics around them.
 pub struct Cut {
     settled: Bounds,
     end: Bounds,
+    ticks: TopicName,
     ledgers: Vec<ShardLedger>,
 }
 
 impl Cut {
-    pub fn new(settled: Bounds, end: Bounds, ledgers: Vec<ShardLedger>) -> Self {
-        Self { settled, end, ledgers }
+    pub fn new(manifest: &Manifest, settled: Bounds, end: Bounds, ledgers: Vec<ShardLedger>) -> Self {
+        Self { settled, end, ticks: Purpose::Ticks.topic(&manifest.name), ledgers }
     }
 
     pub fn shards(&self) -> impl Iterator<Item = &ShardLedger> {
@@ -62,23 +58,28 @@ impl Cut {
         self.end.of(topic, shard)
     }
 
-    /// Retention dropped records of the topic on some shard.
-    pub fn trimmed(&self, topic: &TopicName) -> bool {
-        self.end.trimmed(topic)
-    }
-
+    /// The task that wrote a record, as its headers say.
     pub fn task(&self, lineage: &Lineage<'_>) -> Option<&TaskLedger> {
         self.shard(lineage.cause.shard())?.tasks.get(lineage.stage)
     }
 
-    /// Does the record at `offset` of `topic`/`shard` belong to a transaction of the cut?
-    pub fn holds(&self, topic: &TopicName, shard: Shard, offset: fermata_core::Offset, lineage: &Lineage<'_>) -> bool {
-        if offset < self.settled.of(topic, shard).end {
-            return true;
-        }
+    pub fn settled(&self, topic: &TopicName, shard: Shard, offset: Offset) -> bool {
+        offset < self.settled.of(topic, shard).end
+    }
+
+    /// Does the journal, as read, hold the event that led to the record?
+    pub fn caused(&self, lineage: &Lineage<'_>) -> bool {
         self.task(lineage).is_some_and(|task| match lineage.cause {
             Cause::Read { topic, offset, .. } => task.passed(topic, offset),
-            Cause::Fused { topic, identity, .. } => task.fused_lately(topic, identity),
+            Cause::Fused { topic, steps, .. } => {
+                task.fused_lately(topic, &caused_key(lineage.id, steps, topic == self.ticks.as_str()))
+            }
         })
+    }
+
+    /// Does the journal, as read, hold the tick? (All tasks process a tick in one transaction.)
+    pub fn ticked(&self, shard: Shard, key: &str) -> bool {
+        let ledger = self.shard(shard);
+        ledger.is_some_and(|l| l.tasks.values().any(|task| task.fused_lately(self.ticks.as_str(), key)))
     }
 }

@@ -17,18 +17,18 @@ pub struct Lineage<'a> {
 pub enum Cause<'a> {
     /// `topic/partition/offset`.
     Read { topic: &'a str, shard: Shard, offset: Offset },
-    /// `topic/partition/#id`: processed before it had an offset.
-    Fused { topic: &'a str, shard: Shard, identity: &'a str },
+    /// `topic/partition/#steps`: processed before it had an offset. The root of its identity is that of the record.
+    Fused { topic: &'a str, shard: Shard, steps: &'a str },
 }
 
 impl<'a> Cause<'a> {
-    /// Topic names hold no slash, identities do.
+    /// Topic names hold no slash, steps do.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (topic, rest) = text.split_once('/')?;
         let (shard, place) = rest.split_once('/')?;
         let shard = shard.parse().ok()?;
         match place.strip_prefix('#') {
-            Some(identity) => Some(Self::Fused { topic, shard, identity }),
+            Some(steps) => Some(Self::Fused { topic, shard, steps }),
             None => Some(Self::Read { topic, shard, offset: place.parse().ok()? }),
         }
     }
@@ -66,4 +66,57 @@ pub fn done(all: &[Header]) -> impl Iterator<Item = &str> {
         .split(',')
         .filter(|mark| !mark.is_empty())
         .map(|mark| mark.split_once('@').map_or(mark, |(stage, _generation)| stage))
+}
+
+/// What a fused input's identity and the records it led to have in common: its root and its steps. Two inputs of one
+/// task share it only as timers of one tick, hence within one transaction.
+pub fn fused_key(identity: &str) -> String {
+    let steps = identity.split_once('#').map_or("", |(_, steps)| steps);
+    format!("{}#{steps}", root(identity))
+}
+
+/// The same key from a record that the fused input led to.
+pub fn caused_key(id: &str, steps: &str, by_tick: bool) -> String {
+    // A timer's work bears the timer's name, the journal names the tick alone.
+    format!("{}#{}", root(id), if by_tick { "" } else { steps })
+}
+
+/// `topic/partition/offset` or, of a timer, the tick.
+fn root(identity: &str) -> &str {
+    identity.split(['#', '!']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fermata_core::{Identity, StageName, Timestamp, TopicName};
+
+    #[test]
+    fn causes_parse_and_lead_back_to_the_fused_input() {
+        assert_eq!(
+            Cause::parse("payment.incoming/3/17"),
+            Some(Cause::Read { topic: "payment.incoming", shard: Shard(3), offset: Offset(17) })
+        );
+        assert_eq!(
+            Cause::parse("a/0/#validate.0/account.1"),
+            Some(Cause::Fused { topic: "a", shard: Shard(0), steps: "validate.0/account.1" })
+        );
+        assert_eq!(Cause::parse("a/b/c"), None);
+
+        let stage = StageName::new("account").unwrap();
+        let topic = TopicName::new("p.ticks").unwrap();
+        let mut input = Identity::root(&topic, Shard(1), Offset(2)).emission(&stage, 0);
+        // Past the length at which identities fold, the key still joins a record to its cause.
+        for _ in 0..60 {
+            let output = input.emission(&stage, 1);
+            let steps = input.as_str().split_once('#').unwrap().1;
+            assert_eq!(caused_key(output.as_str(), steps, false), fused_key(input.as_str()));
+            input = output;
+        }
+        let tick = Identity::tick(&topic, Shard(1), Timestamp(5));
+        for timer in ["t", "t#x/y", &"long".repeat(80)] {
+            let output = Identity::timer(&tick, &stage, timer).emission(&stage, 0);
+            assert_eq!(caused_key(output.as_str(), "whatever", true), fused_key(tick.as_str()));
+        }
+    }
 }

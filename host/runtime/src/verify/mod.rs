@@ -53,7 +53,8 @@ pub fn verify(spec: &VerifySpec<'_>) -> Result<Report, LogError> {
     let mut findings = Findings::default();
     let settled = cut::Bounds::take(spec.manifest, spec.log)?;
     let ledgers = journal::audit(spec, &settled, &mut findings)?;
-    let cut = cut::Cut::new(settled, cut::Bounds::take(spec.manifest, spec.log)?, ledgers);
+    let end = cut::Bounds::take(spec.manifest, spec.log)?;
+    let cut = cut::Cut::new(spec.manifest, settled, end, ledgers);
     let seen = topics::read(spec, &cut, &mut findings)?;
     compare::outputs(spec, &cut, &seen, &mut findings)?;
     invariants::check(spec, &cut, &seen, &mut findings);

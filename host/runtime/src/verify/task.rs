@@ -8,6 +8,7 @@ use fermata_core::output_hash::OutputHash;
 use fermata_core::{Offset, Shard, VersionId};
 
 use super::VerifySpec;
+use super::lineage::fused_key;
 use super::report::{Check, Findings};
 
 /// The journal record in hand.
@@ -44,7 +45,7 @@ pub struct TaskLedger {
     pub digests: BTreeSet<String>,
     /// Version that the last receipt ended: it may still give second opinions.
     ended: Option<VersionId>,
-    /// Fused inputs of the journal's newest records, by topic.
+    /// Keys of the fused inputs of the journal's newest records, by topic.
     lately: BTreeMap<String, HashSet<String>>,
 }
 
@@ -59,8 +60,8 @@ impl TaskLedger {
         self.inputs.get(topic).is_some_and(|passed| offset.0 < passed.next)
     }
 
-    pub fn fused_lately(&self, topic: &str, identity: &str) -> bool {
-        self.lately.get(topic).is_some_and(|set| set.contains(identity))
+    pub fn fused_lately(&self, topic: &str, key: &str) -> bool {
+        self.lately.get(topic).is_some_and(|set| set.contains(key))
     }
 
     /// A journal record is missing: what follows begins anew. Positions still tell where reading began.
@@ -184,13 +185,12 @@ impl TaskLedger {
     }
 
     fn events(&mut self, step: &Step<'_>, task: &TaskEntry, compare: bool, findings: &mut Findings) {
-        self.lately.retain(|_, set| !set.is_empty());
         for event in &task.events {
             self.by_whom(step, task, event, findings);
             match &event.what {
                 Some(What::Run(run)) => self.run(step, task, run, compare, findings),
                 Some(What::Fused(fused)) if step.lately => {
-                    self.lately.entry(fused.topic.clone()).or_default().insert(fused.identity.clone());
+                    self.lately.entry(fused.topic.clone()).or_default().insert(fused_key(&fused.identity));
                 }
                 Some(What::Fused(_)) => {}
                 None => findings.problem(

@@ -1,0 +1,12 @@
+//! The engine against components written by hand: what well-behaved ones get, and what each kind of misbehaviour
+//! ends as.
+
+mod budgets;
+mod cache;
+mod fixture;
+mod generators;
+mod guest;
+mod host;
+mod misbehaviour;
+mod misfits;
+mod stages;

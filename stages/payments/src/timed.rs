@@ -83,9 +83,10 @@ pub enum Rest {
 }
 
 impl Sweep {
-    /// Sets the timer unless it is set: what comes later waits for its turn. True: it was set now.
+    /// Sets the timer unless it is set: what comes later waits for its turn. True: it was set now. A timer that should
+    /// have fired long ago is set anew, since its firing may have ended as a dead letter.
     pub fn arm(&self, cx: &mut dyn Context, alarm: &mut Alarm, at: i64) -> bool {
-        if alarm.0.is_some() {
+        if alarm.0.is_some_and(|set| cx.now() - set <= AWAY) {
             return false;
         }
         self.set(cx, alarm, at, b"");
@@ -206,6 +207,9 @@ mod tests {
         cx.set_now(5_001 + AWAY);
         assert!(SWEEP.put_off(&mut cx, &mut alarm, &timer));
         assert_eq!(cx.timers()[0].at, 5_001 + 2 * AWAY);
+        assert!(!SWEEP.arm(&mut cx, &mut alarm, 9_000_000));
+        cx.set_now(5_002 + 3 * AWAY);
+        assert!(SWEEP.arm(&mut cx, &mut alarm, 9_000_000), "that firing was lost");
     }
 
     #[test]

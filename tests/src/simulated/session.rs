@@ -27,6 +27,8 @@ pub struct SimSession {
     txn: Option<Txn>,
     /// What really became of a commit whose answer was lost.
     unresolved: Option<Committed>,
+    /// The answer to the commit before.
+    last: Option<Committed>,
 }
 
 impl SimSession {
@@ -56,6 +58,7 @@ impl SimSession {
             served: BTreeMap::new(),
             txn: None,
             unresolved: None,
+            last: None,
         })
     }
 
@@ -240,7 +243,9 @@ impl Session for SimSession {
         self.resolved()?;
         let shared = Arc::clone(&self.world);
         let mut world = shared.lock();
-        self.decide(&mut world, batch)
+        let answer = self.decide(&mut world, batch)?;
+        self.last = Some(answer.clone());
+        Ok(answer)
     }
 
     fn abort(&mut self) -> Result<(), LogError> {
@@ -257,13 +262,15 @@ impl Session for SimSession {
     fn resolve(&mut self) -> Result<Committed, LogError> {
         let mut world = self.world.lock();
         let Some(answer) = self.unresolved.clone() else {
-            return Ok(no("no commit of this session is unknown"));
+            let none = || no("this session has not committed anything");
+            return Ok(self.last.clone().unwrap_or_else(none));
         };
         if world.roll(world.faults.unknown_again) {
             world.injected.unknown_again += 1;
             return Ok(Committed::Unknown);
         }
         self.unresolved = None;
+        self.last = Some(answer.clone());
         Ok(answer)
     }
 }

@@ -12,12 +12,23 @@ const DATA: u32 = 1024;
 
 /// A component of `world` (of `wit`, which may use the contract) around a core module.
 pub fn component(wit: Option<&str>, world: &str, module: &str) -> Artifact {
+    encode(&[CONTRACT, wit.unwrap_or_default()], world, module)
+}
+
+/// A component of `world` of a WIT that the contract has no part in.
+pub fn foreign(wit: &str, world: &str, module: &str) -> Artifact {
+    encode(&[wit], world, module)
+}
+
+fn encode(sources: &[&str], world: &str, module: &str) -> Artifact {
     let mut wasm = wat::parse_str(module).expect("valid text");
     let mut resolve = Resolve::default();
-    let mut package = resolve.push_str("stage.wit", CONTRACT).expect("the contract");
-    if let Some(wit) = wit {
-        package = resolve.push_str("test.wit", wit).expect("valid wit");
-    }
+    let package = sources
+        .iter()
+        .filter(|source| !source.is_empty())
+        .map(|source| resolve.push_str("test.wit", source).expect("valid wit"))
+        .last()
+        .expect("at least one source");
     let world = resolve
         .select_world(&[package], Some(world))
         .expect("the world");
@@ -69,10 +80,11 @@ impl Stage {
         }
     }
     pub fn build(&self) -> Artifact {
-        component(self.world.1, self.world.0, &self.module())
+        component(self.world.1, self.world.0, &self.text())
     }
 
-    fn module(&self) -> String {
+    /// The core module.
+    pub fn text(&self) -> String {
         let Self {
             process,
             init,

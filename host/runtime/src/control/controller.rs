@@ -186,14 +186,12 @@ impl Controller {
         }
     }
 
-    /// Every task of the stage has reported the version that the fold says is live.
+    /// No task of the stage is known to run another version than the one that the facts call live.
     pub(super) fn settled(&self, stage: &StageName) -> bool {
         let Some(live) = self.fold.stages.get(stage) else { return false };
         let reports = self.board.reports();
-        (0..self.manifest.partitions).map(fermata_core::Shard).all(|shard| {
-            let task = reports.get(&shard).and_then(|r| r.tasks.get(stage));
-            task.is_some_and(|t| t.version == Some(live.version))
-        })
+        let mut running = reports.values().filter_map(|r| r.tasks.get(stage)?.version);
+        running.all(|version| version == live.version)
     }
 
     pub(super) fn publish(&mut self) {

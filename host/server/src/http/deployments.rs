@@ -24,13 +24,12 @@ pub async fn one(State(app): Shared, segments: Segments) -> Answer<Json<Value>> 
 /// Read from the journals: what is shown is on disk.
 pub async fn receipts(State(app): Shared, segments: Segments) -> Answer<Json<Value>> {
     let number: u64 = segments.number("number")?;
-    if !app.fold().deployments.contains_key(&number) {
-        return Err(Problem::not_found(format!("there is no deployment {number}")));
-    }
-    blocking(move || {
-        let found = app.receipts.of(&*app.log, &app.manifest, number)?;
-        let receipts: Vec<Value> = found.iter().map(crate::host::receipts::Proof::shape).collect();
-        Ok(Json(json!({ "deployment": number, "shards": app.manifest.partitions, "receipts": receipts })))
+    blocking(move || match app.control.receipts(number)? {
+        None => Err(Problem::not_found(format!("there is no deployment {number}"))),
+        Some(found) => {
+            let receipts: Value = found.iter().map(shape::receipt).collect();
+            Ok(Json(json!({ "deployment": number, "shards": app.manifest.partitions, "receipts": receipts })))
+        }
     })
     .await
 }

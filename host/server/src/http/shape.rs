@@ -5,7 +5,7 @@ use bytes::Bytes;
 use fermata_core::control::DeploymentState;
 use fermata_core::names::headers;
 use fermata_core::{Record, Timestamp, VersionId};
-use fermata_runtime::control::{Cutover, Deployment};
+use fermata_runtime::control::{Cutover, Deployment, TaskReceipt};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -105,5 +105,24 @@ pub fn deployment(app: &App, deployment: &Deployment) -> Value {
         "because": deployment.because,
         "author": deployment.author,
         "reason": deployment.reason,
+    })
+}
+
+/// The proof of one task: where the old version ended is where the new one began.
+pub fn receipt(receipt: &TaskReceipt) -> Value {
+    json!({
+        "deployment": receipt.deployment,
+        "stage": receipt.stage,
+        "shard": receipt.shard.0,
+        "sequence": receipt.sequence.0,
+        "old": version(&receipt.old),
+        "new": version(&receipt.new),
+        "positions": receipt.positions,
+        "processed_before": receipt.processed_before,
+        "migrated": receipt.migrated,
+        "pause_micros": receipt.pause_micros,
+        "synced_micros": receipt.synced_micros,
+        "rollback": receipt.rollback,
+        "at": instant(Timestamp(receipt.at_micros / 1_000)),
     })
 }

@@ -7,15 +7,14 @@ use crate::host::App;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fermata_core::codes;
-use fermata_core::description::ViewDecl;
 use fermata_runtime::views::ViewFailure;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub async fn list(State(app): Shared) -> Json<Value> {
     let all: Vec<Value> = app
-        .views_declared()
+        .views
+        .list()
         .into_iter()
         .map(|(stage, view)| {
             json!({
@@ -62,12 +61,12 @@ async fn ask(app: Arc<App>, view: String, key: Option<String>, raw: &request::Qu
 
 fn refused(app: &App, view: &str, failure: ViewFailure) -> Problem {
     match failure {
-        ViewFailure::Unknown { .. } => {
-            let declared: Vec<(_, ViewDecl)> = app.views_declared();
+        ViewFailure::NoSuchView { .. } => {
+            let declared = app.views.list();
             Problem::missing("view", view, declared.iter().map(|(_, v)| v.name.as_str()))
         }
-        ViewFailure::NotFound { .. } => Problem::not_found(failure.to_string()),
+        ViewFailure::NoSuchEntry { .. } => Problem::not_found(failure.to_string()),
         ViewFailure::BadParams { .. } => Problem::bad_request(failure.to_string()),
-        other => Problem::new(StatusCode::SERVICE_UNAVAILABLE, codes::STATE_FAILED, other.to_string()),
+        other => Problem::new(StatusCode::SERVICE_UNAVAILABLE, other.code(), other.to_string()),
     }
 }

@@ -1,0 +1,130 @@
+//! What the API and the CLI's own process read: the log, the fold, the views. All that is shown is on disk.
+
+use super::HostSpec;
+use super::threads::Stop;
+use super::watch::Watch;
+use fermata_core::manifest::Manifest;
+use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, StateStore};
+use fermata_core::{Offset, Record, Shard, TopicName};
+use fermata_runtime::board::Board;
+use fermata_runtime::control::{CommandOutcome, ControlState, ControlView, Controller, Fold};
+use fermata_runtime::views::Views;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long a reader waits for what it has read to be on disk.
+const DURABLE_WAIT: Duration = Duration::from_secs(5);
+/// Commands just appended whose outcome may be asked for before the controller has met them.
+const REMEMBERED: usize = 1_024;
+
+pub struct App {
+    pub manifest: Arc<Manifest>,
+    pub manifest_text: String,
+    pub log: Arc<dyn Log>,
+    pub store: Arc<dyn StateStore>,
+    pub board: Arc<Board>,
+    pub control: Arc<ControlView>,
+    pub views: Arc<Views>,
+    pub executor: Arc<dyn Executor>,
+    pub artifacts: Arc<dyn Artifacts>,
+    pub clock: Arc<dyn Clock>,
+    pub watch: Watch,
+    pub(super) stop: Stop,
+    appended: Mutex<VecDeque<Uuid>>,
+}
+
+/// The fold inside one consistent picture.
+pub struct Folded(Arc<ControlState>);
+
+impl Deref for Folded {
+    type Target = Fold;
+    fn deref(&self) -> &Fold {
+        &self.0.fold
+    }
+}
+
+impl App {
+    pub(super) fn new(
+        spec: &HostSpec,
+        log: Arc<dyn Log>,
+        store: Arc<dyn StateStore>,
+        board: Arc<Board>,
+        controller: &Controller,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            manifest: spec.manifest.clone(),
+            manifest_text: spec.manifest_text.clone(),
+            log,
+            store,
+            board,
+            control: controller.view(),
+            views: controller.views(),
+            executor: spec.executor.clone(),
+            artifacts: spec.artifacts.clone(),
+            clock: spec.clock.clone(),
+            watch: Watch::default(),
+            stop,
+            appended: Mutex::default(),
+        }
+    }
+
+    pub fn failed(&self) -> Option<String> {
+        self.stop.failed()
+    }
+
+    pub fn state(&self) -> Arc<ControlState> {
+        self.control.state()
+    }
+
+    pub fn fold(&self) -> Folded {
+        Folded(self.control.state())
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.control.epoch()
+    }
+
+    pub fn outcome(&self, command: &Uuid) -> Option<CommandOutcome> {
+        self.control.outcome(command)
+    }
+
+    /// The command is on the log, though the controller may not have met it yet.
+    pub fn remember(&self, command: Uuid) {
+        let mut appended = self.appended.lock();
+        if appended.len() == REMEMBERED {
+            appended.pop_front();
+        }
+        appended.push_back(command);
+    }
+
+    pub fn appended(&self, command: &Uuid) -> bool {
+        self.appended.lock().contains(command)
+    }
+
+    /// Waits until everything that a reader may have seen so far is on disk: what is not must not be shown.
+    pub fn settle(&self) -> Result<(), LogError> {
+        let (commit, _) = self.store.snapshot().map_err(|e| LogError::Fatal(e.to_string()))?;
+        if self.log.wait_durable(commit, DURABLE_WAIT)? {
+            return Ok(());
+        }
+        Err(LogError::Away("what was read is not on disk yet; ask again".to_owned()))
+    }
+
+    /// Records of one partition that are on disk.
+    pub fn durable_records(
+        &self,
+        topic: &TopicName,
+        shard: Shard,
+        from: Offset,
+        limit: usize,
+    ) -> Result<Vec<Record>, LogError> {
+        let found = self.log.read(topic, shard, from, limit)?;
+        self.settle()?;
+        Ok(found)
+    }
+}

@@ -1,1 +1,6 @@
+//! What tests share: the simulated log, the conformance suite, the simulation of the payments, the real binary.
 
+pub mod conformance;
+pub mod harness;
+pub mod simulated;
+pub mod simulation;

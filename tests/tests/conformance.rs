@@ -18,7 +18,6 @@ const HABITS: Faults = Faults {
 fn small() -> Options {
     Options {
         tail_bytes: 0,
-        smallest_tail_bytes: 0,
         ..Options::default()
     }
 }
@@ -27,9 +26,7 @@ fn small() -> Options {
 fn every_case_on_every_log() {
     let embedded = || Box::new(EmbeddedFixture::new(Options::default())) as Box<dyn Fixture>;
     let on_disk = || Box::new(EmbeddedFixture::new(small())) as Box<dyn Fixture>;
-    let simulated = |mode, faults| {
-        move || Box::new(SimulatedFixture::new(1, mode, faults)) as Box<dyn Fixture>
-    };
+    let simulated = |mode, faults| move || Box::new(SimulatedFixture::new(1, mode, faults)) as Box<dyn Fixture>;
     compare(&[
         ("embedded", &embedded),
         ("embedded, no tail", &on_disk),
@@ -42,7 +39,10 @@ fn every_case_on_every_log() {
 /// Cases that must hold whatever goes wrong.
 #[test]
 fn copies_are_exact_under_every_fault() {
-    let hardy = ["two_members_copy_exactly_once", "many_sessions_at_once_lose_and_double_nothing"];
+    let hardy = [
+        "two_members_copy_exactly_once",
+        "many_sessions_at_once_lose_and_double_nothing",
+    ];
     for case in CASES.iter().filter(|c| hardy.contains(&c.name)) {
         for seed in 0..20 {
             let mode = [Mode::Kafka, Mode::Embedded][seed as usize % 2];

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod demo;
 mod guests;
+mod prove;
 mod run;
 mod server;
 mod test;
@@ -24,6 +25,7 @@ enum Chore {
     Guests(guests::Args),
     Demo(demo::Args),
     Test(test::Args),
+    Prove(prove::Args),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Chore::Guests(args) => guests::run(&args),
         Chore::Demo(args) => demo::run(&args),
         Chore::Test(args) => test::run(&args),
+        Chore::Prove(args) => prove::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,11 +21,7 @@ pub fn loudly(command: &mut Command) -> Result<()> {
 
 /// What a program prints on stdout, or None if it is not there or fails.
 pub fn output(command: &mut Command) -> Option<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output
         .status
         .success()

@@ -13,7 +13,8 @@ const BUNDLES: &str = "FERMATA_BUNDLES";
 /// Builds the server; answers where it is.
 pub fn build() -> Result<PathBuf> {
     let mut cargo = run::cargo();
-    cargo.args(["build", "--release", "--package", "fermata-server"]);
+    // The whole workspace is resolved, as `cargo test --workspace` does: other features would build wasmtime twice.
+    cargo.args(["build", "--release", "--workspace", "--bin", "fermata"]);
     run::loudly(with_bundles(&mut cargo))?;
     Ok(workspace::target().join("release").join("fermata"))
 }

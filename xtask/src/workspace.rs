@@ -13,9 +13,7 @@ pub fn root() -> PathBuf {
 /// Cargo's target directory.
 pub fn target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => {
-            std::path::absolute(dir).expect("a target directory is a path that is not empty")
-        }
+        Some(dir) => std::path::absolute(dir).expect("a target directory is a path that is not empty"),
         None => root().join("target"),
     }
 }

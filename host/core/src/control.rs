@@ -93,7 +93,7 @@ pub struct Status {
     rename_all_fields = "kebab-case"
 )]
 pub enum Fact {
-    /// The pipeline began with these versions (manifest).
+    /// Stages began with these versions (manifest). Again only while no task has ever run.
     Started {
         stages: Vec<(StageName, VersionId)>,
     },

@@ -1,7 +1,10 @@
 //! Rust types of the contract, generated from `wit/`. Parameters are borrowed, so that a record is not copied on its
 //! way into a guest; results are owned.
 
-#[allow(dead_code, reason = "generated for the whole world, of which the host calls the exports")]
+#[allow(
+    dead_code,
+    reason = "generated for the whole world, of which the host calls the exports"
+)]
 pub mod stage {
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -10,7 +13,10 @@ pub mod stage {
     });
 }
 
-#[allow(dead_code, reason = "generated for the whole world, of which the host calls the exports")]
+#[allow(
+    dead_code,
+    reason = "generated for the whole world, of which the host calls the exports"
+)]
 pub mod generator {
     wasmtime::component::bindgen!({
         path: "../../wit",

@@ -66,16 +66,10 @@ pub fn charge(cx: &mut StoreContextMut<'_, Sandbox>, bytes: usize) -> wasmtime::
 }
 
 /// Charges what a host call answers.
-pub fn charge_answer(
-    cx: &mut StoreContextMut<'_, Sandbox>,
-    bytes: usize,
-    entries: usize,
-) -> wasmtime::Result<()> {
+pub fn charge_answer(cx: &mut StoreContextMut<'_, Sandbox>, bytes: usize, entries: usize) -> wasmtime::Result<()> {
     take(
         cx,
-        (entries as u64)
-            .saturating_mul(PER_ENTRY)
-            .saturating_add(bytes as u64),
+        (entries as u64).saturating_mul(PER_ENTRY).saturating_add(bytes as u64),
     )
 }
 

@@ -23,10 +23,7 @@ pub struct Cache {
 impl Cache {
     /// Opens or makes the folder and its key.
     pub fn open(folder: &Path, engine: &Engine) -> io::Result<Self> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut settings = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut settings);
         Ok(Self {
@@ -95,8 +92,9 @@ fn key(folder: &Path) -> io::Result<Key> {
     match file.persist_noclobber(&path) {
         Ok(_) => Ok(key),
         // Another process was faster: its key is everybody's.
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => kept_key(&path)?
-            .ok_or_else(|| io::Error::other(format!("{} keeps changing", path.display()))),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+            kept_key(&path)?.ok_or_else(|| io::Error::other(format!("{} keeps changing", path.display())))
+        }
         Err(e) => Err(e.error),
     }
 }

@@ -49,8 +49,7 @@ pub fn compile_file(input: &Path, output: &Path) -> Result<(), CompileError> {
         path: input.into(),
         found,
     })?;
-    let engine = Engine::new(&settings::config())
-        .map_err(|error| CompileError::Settings(format!("{error:#}")))?;
+    let engine = Engine::new(&settings::config()).map_err(|error| CompileError::Settings(format!("{error:#}")))?;
     let code = engine
         .precompile_component(&bytes)
         .map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
@@ -62,12 +61,7 @@ pub fn compile_file(input: &Path, output: &Path) -> Result<(), CompileError> {
 
 impl Compile {
     /// Machine code for `component`; `folder` takes the files of a child process, and is private to this user.
-    pub fn run(
-        &self,
-        engine: &Engine,
-        component: &[u8],
-        folder: &Path,
-    ) -> Result<OwnOutput, PrepareError> {
+    pub fn run(&self, engine: &Engine, component: &[u8], folder: &Path) -> Result<OwnOutput, PrepareError> {
         let code = match self {
             Self::InProcess => engine
                 .precompile_component(component)

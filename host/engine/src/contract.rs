@@ -53,10 +53,7 @@ pub fn generator(pre: &InstancePre<Sandbox>) -> Result<generation::GuestIndices,
 }
 
 /// Connects a component with its imports, so that instantiating it is no more than making its memory.
-pub fn link(
-    linker: &Linker<Sandbox>,
-    component: &Component,
-) -> Result<InstancePre<Sandbox>, PrepareError> {
+pub fn link(linker: &Linker<Sandbox>, component: &Component) -> Result<InstancePre<Sandbox>, PrepareError> {
     let kind = component.component_type();
     let unknown: Vec<String> = kind
         .imports(component.engine())
@@ -70,10 +67,7 @@ pub fn link(
         } else {
             "a component may import context, store, timer, metrics and log of fermata:stage@0.1.0 alone"
         };
-        return Err(PrepareError::Contract(format!(
-            "it imports {}; {then}",
-            list(&unknown)
-        )));
+        return Err(PrepareError::Contract(format!("it imports {}; {then}", list(&unknown))));
     }
     linker.instantiate_pre(component).map_err(misfit)
 }

@@ -2,9 +2,7 @@
 
 use crate::bindings::{processor, types, views};
 use bytes::Bytes;
-use fermata_core::description::{
-    Description, MetricDecl, MetricKind, Port, StoreDecl, ViewDecl, ViewScope,
-};
+use fermata_core::description::{Description, MetricDecl, MetricKind, Port, StoreDecl, ViewDecl, ViewScope};
 use fermata_core::ports::ViewError;
 use fermata_core::{Due, Emission, Header, Input, Outcome, Rejection};
 

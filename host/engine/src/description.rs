@@ -1,6 +1,7 @@
 //! Checks what a component says of itself, so that everything behind this can rely on it.
 
 use crate::contract::StageExports;
+use fermata_core::TopicName;
 use fermata_core::description::{Description, MetricDecl};
 use std::collections::BTreeSet;
 
@@ -19,8 +20,8 @@ pub fn check(told: &Description, exports: &StageExports) -> Result<(), String> {
             told.version
         ));
     }
-    names("input port", told.inputs.iter().map(|p| &p.name), word)?;
-    names("output port", told.outputs.iter().map(|p| &p.name), word)?;
+    names("input port", told.inputs.iter().map(|p| &p.name), port)?;
+    names("output port", told.outputs.iter().map(|p| &p.name), port)?;
     names("store", told.stores.iter().map(|s| &s.name), word)?;
     names("view", told.views.iter().map(|v| &v.name), word)?;
     names("metric", told.metrics.iter().map(|m| &m.name), identifier)?;
@@ -89,6 +90,13 @@ fn word(kind: &str, name: &str) -> Result<(), String> {
     ))
 }
 
+/// A port may be named as the topic that it is meant for.
+fn port(kind: &str, name: &str) -> Result<(), String> {
+    TopicName::new(name)
+        .map(drop)
+        .map_err(|bad| format!("describe gives the {kind} {bad}"))
+}
+
 /// By the rule of Prometheus, of which metrics and labels become part.
 fn identifier(kind: &str, name: &str) -> Result<(), String> {
     let ok = name.len() <= MAX_NAME
@@ -148,6 +156,16 @@ mod tests {
         let long = "a".repeat(65);
         for bad in ["", "_timers", "Accounts", "a_b", "-a", "a-", "a--b", "9a", "ä", &long] {
             word("store", bad).expect_err(bad);
+        }
+    }
+
+    #[test]
+    fn ports_may_be_named_as_topics() {
+        for good in ["in", "payment.incoming", "A_b-9"] {
+            port("input port", good).expect(good);
+        }
+        for bad in ["", ".", "a b", "ä"] {
+            port("input port", bad).expect_err(bad);
         }
     }
 

@@ -52,9 +52,7 @@ impl WasmExecutor {
         imports::define(&mut linker).map_err(failed)?;
         let cache = options
             .cache
-            .map(|folder| {
-                Cache::open(&folder, &engine).map_err(|found| EngineError::Cache { folder, found })
-            })
+            .map(|folder| Cache::open(&folder, &engine).map_err(|found| EngineError::Cache { folder, found }))
             .transpose()?;
         // It ends by itself with the last user of the engine, which may outlive this executor.
         ticker::start(&engine).map_err(EngineError::Ticker)?;
@@ -64,6 +62,13 @@ impl WasmExecutor {
             compile: options.compile,
             cache,
         })
+    }
+
+    /// What a stage's component says of itself, without starting it: no configuration is needed.
+    pub fn inspect(&self, component: &Artifact, limits: &Limits) -> Result<Description, PrepareError> {
+        let pre = self.link(component)?;
+        let exports = StageExports::find(&pre)?;
+        self.describe(&pre, &exports, limits)
     }
 
     /// Machine code of a component, from the cache or the compiler, loaded and connected with its imports.
@@ -91,9 +96,8 @@ impl WasmExecutor {
             None => self.compile.run(&self.engine, &artifact.bytes, &std::env::temp_dir())?,
         };
         self.keep(artifact, &code);
-        native_code::load(&self.engine, &code).map_err(|error| {
-            PrepareError::Host(format!("machine code just compiled does not load: {error:#}"))
-        })
+        native_code::load(&self.engine, &code)
+            .map_err(|error| PrepareError::Host(format!("machine code just compiled does not load: {error:#}")))
     }
 
     /// Not being able to keep machine code costs time, nothing else.
@@ -115,9 +119,7 @@ impl WasmExecutor {
         let ask = |chance| -> Result<processor::Description, PrepareError> {
             WasmInstance::raw(pre, exports, limits)
                 .and_then(|mut instance| instance.describe(chance))
-                .map_err(|fault| {
-                    PrepareError::Contract(format!("describe does not answer: {fault}"))
-                })
+                .map_err(|fault| PrepareError::Contract(format!("describe does not answer: {fault}")))
         };
         let first = convert::description(ask(0)?);
         let second = convert::description(ask(1)?);
@@ -132,20 +134,13 @@ impl WasmExecutor {
 }
 
 impl Executor for WasmExecutor {
-    fn prepare(
-        &self,
-        component: &Artifact,
-        config: &str,
-        limits: &Limits,
-    ) -> Result<Arc<dyn Version>, PrepareError> {
+    fn prepare(&self, component: &Artifact, config: &str, limits: &Limits) -> Result<Arc<dyn Version>, PrepareError> {
         expect_json(config)?;
         let pre = self.link(component)?;
         let exports = StageExports::find(&pre)?;
         let description = self.describe(&pre, &exports, limits)?;
         let version = WasmVersion::new(component.digest, pre, exports, description, config, limits);
-        version
-            .start()
-            .map_err(|end| PrepareError::Init(end.to_string()))?;
+        version.start().map_err(|end| PrepareError::Init(end.to_string()))?;
         Ok(Arc::new(version))
     }
 

@@ -20,7 +20,8 @@ fn describe(bytes: &[u8]) -> String {
     if bytes.starts_with(WASM) {
         return match bytes.get(4..8) {
             Some([1, 0, 0, 0]) => {
-                "this is a core WebAssembly module; make a component of it (`cargo xtask guests`, or wit-component)".into()
+                "this is a core WebAssembly module; make a component of it (`cargo xtask guests`, or wit-component)"
+                    .into()
             }
             Some(version) => format!(
                 "this is WebAssembly of an unknown version ({}); build it with current tools",
@@ -32,9 +33,7 @@ fn describe(bytes: &[u8]) -> String {
     let native = match bytes {
         [0x7f, b'E', b'L', b'F', ..] => Some("an ELF program or library"),
         [b'M', b'Z', ..] => Some("a Windows program or library"),
-        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => {
-            Some("a macOS program or library")
-        }
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => Some("a macOS program or library"),
         _ => None,
     };
     if let Some(native) = native {

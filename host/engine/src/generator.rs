@@ -26,12 +26,12 @@ impl WasmGenerator {
     ) -> Result<Self, PrepareError> {
         let fault = |fault: Fault| PrepareError::Init(format!("it ended with {fault}"));
         let (mut guest, generation) =
-            Guest::instantiate(pre, &Limits::default(), |store, instance| {
-                exports.load(store, instance)
-            })
-            .map_err(fault)?;
+            Guest::instantiate(pre, &Limits::default(), |store, instance| exports.load(store, instance))
+                .map_err(fault)?;
         let plan = guest
-            .call_quietly(Quiet::boxed("init", 0), |store| generation.call_init(store, config, seed))
+            .call_quietly(Quiet::boxed("init", 0), |store| {
+                generation.call_init(store, config, seed)
+            })
             .map_err(fault)?
             .map_err(PrepareError::Init)?;
         Ok(Self {
@@ -51,9 +51,9 @@ impl GeneratorInstance for WasmGenerator {
     }
     fn next(&mut self, sequence: u64, due: Timestamp) -> Result<Vec<Emission>, Fault> {
         let generation = &self.generation;
-        let emissions = self
-            .guest
-            .call_quietly(Quiet::boxed("next", 0), |store| generation.call_next(store, sequence, due.0))?;
+        let emissions = self.guest.call_quietly(Quiet::boxed("next", 0), |store| {
+            generation.call_next(store, sequence, due.0)
+        })?;
         Ok(convert::emissions(emissions))
     }
 }

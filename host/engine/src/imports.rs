@@ -33,10 +33,7 @@ pub fn define(linker: &mut Linker<Sandbox>) -> Result<()> {
 }
 
 /// Lends the host context to `call`, beside the guest's memory.
-fn with_host<T>(
-    cx: &mut Cx<'_>,
-    call: impl FnOnce(&mut dyn HostCalls, &Cx<'_>) -> Result<T>,
-) -> Result<T> {
+fn with_host<T>(cx: &mut Cx<'_>, call: impl FnOnce(&mut dyn HostCalls, &Cx<'_>) -> Result<T>) -> Result<T> {
     let mut host = cx
         .data_mut()
         .host
@@ -77,18 +74,15 @@ fn context(mut instance: LinkerInstance<'_, Sandbox>) -> Result<()> {
 }
 
 fn store(mut instance: LinkerInstance<'_, Sandbox>) -> Result<()> {
-    instance.func_wrap(
-        "get",
-        |mut cx: Cx<'_>, (store, key): (WasmStr, WasmList<u8>)| {
-            let name = length(&cx, &store)?;
-            charge(&mut cx, name + key.len())?;
-            let value = with_host(&mut cx, |host, memory| {
-                Ok(host.get(&store.to_str(memory)?, key.as_le_slice(memory))?)
-            })?;
-            charge_answer(&mut cx, value.as_ref().map_or(0, |v| v.len()), 0)?;
-            Ok((value.map(Vec::from),))
-        },
-    )?;
+    instance.func_wrap("get", |mut cx: Cx<'_>, (store, key): (WasmStr, WasmList<u8>)| {
+        let name = length(&cx, &store)?;
+        charge(&mut cx, name + key.len())?;
+        let value = with_host(&mut cx, |host, memory| {
+            Ok(host.get(&store.to_str(memory)?, key.as_le_slice(memory))?)
+        })?;
+        charge_answer(&mut cx, value.as_ref().map_or(0, |v| v.len()), 0)?;
+        Ok((value.map(Vec::from),))
+    })?;
     instance.func_wrap(
         "put",
         |mut cx: Cx<'_>, (store, key, value): (WasmStr, WasmList<u8>, WasmList<u8>)| {
@@ -100,25 +94,19 @@ fn store(mut instance: LinkerInstance<'_, Sandbox>) -> Result<()> {
             })
         },
     )?;
-    instance.func_wrap(
-        "delete",
-        |mut cx: Cx<'_>, (store, key): (WasmStr, WasmList<u8>)| {
-            let name = length(&cx, &store)?;
-            charge(&mut cx, name + key.len())?;
-            with_host(&mut cx, |host, memory| {
-                Ok(host.delete(&store.to_str(memory)?, key.as_le_slice(memory))?)
-            })
-        },
-    )?;
+    instance.func_wrap("delete", |mut cx: Cx<'_>, (store, key): (WasmStr, WasmList<u8>)| {
+        let name = length(&cx, &store)?;
+        charge(&mut cx, name + key.len())?;
+        with_host(&mut cx, |host, memory| {
+            Ok(host.delete(&store.to_str(memory)?, key.as_le_slice(memory))?)
+        })
+    })?;
     instance.func_wrap("scan", scan)
 }
 
 type ScanArguments = (WasmStr, WasmList<u8>, Option<WasmList<u8>>, u32);
 
-fn scan(
-    mut cx: Cx<'_>,
-    (store, prefix, after, limit): ScanArguments,
-) -> Result<(Vec<Entry>,)> {
+fn scan(mut cx: Cx<'_>, (store, prefix, after, limit): ScanArguments) -> Result<(Vec<Entry>,)> {
     let name = length(&cx, &store)?;
     charge(&mut cx, name + prefix.len() + after.as_ref().map_or(0, WasmList::len))?;
     let found = with_host(&mut cx, |host, memory| {
@@ -150,9 +138,7 @@ fn timer(mut instance: LinkerInstance<'_, Sandbox>) -> Result<()> {
     instance.func_wrap("cancel", |mut cx: Cx<'_>, (id,): (WasmStr,)| {
         let name = length(&cx, &id)?;
         charge(&mut cx, name)?;
-        with_host(&mut cx, |host, memory| {
-            Ok(host.cancel_timer(&id.to_str(memory)?)?)
-        })
+        with_host(&mut cx, |host, memory| Ok(host.cancel_timer(&id.to_str(memory)?)?))
     })
 }
 
@@ -193,22 +179,19 @@ fn metrics(mut instance: LinkerInstance<'_, Sandbox>) -> Result<()> {
 }
 
 fn log(mut instance: LinkerInstance<'_, Sandbox>) -> Result<()> {
-    instance.func_wrap(
-        "write",
-        |mut cx: Cx<'_>, (level, message): (Level, WasmStr)| {
-            let level = match level {
-                Level::Debug => LogLevel::Debug,
-                Level::Info => LogLevel::Info,
-                Level::Warn => LogLevel::Warn,
-                Level::Error => LogLevel::Error,
-            };
-            let text = message.to_str(&cx)?.into_owned();
-            charge(&mut cx, text.len())?;
-            with_host(&mut cx, |host, _| Ok(host.log(level, &text)?))?;
-            if level == LogLevel::Error {
-                cx.data_mut().last_words = Some(text);
-            }
-            Ok(())
-        },
-    )
+    instance.func_wrap("write", |mut cx: Cx<'_>, (level, message): (Level, WasmStr)| {
+        let level = match level {
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        let text = message.to_str(&cx)?.into_owned();
+        charge(&mut cx, text.len())?;
+        with_host(&mut cx, |host, _| Ok(host.log(level, &text)?))?;
+        if level == LogLevel::Error {
+            cx.data_mut().last_words = Some(text);
+        }
+        Ok(())
+    })
 }

@@ -27,11 +27,7 @@ struct Functions {
 
 impl WasmInstance {
     /// An instance before `init`.
-    pub fn raw(
-        pre: &InstancePre<Sandbox>,
-        exports: &StageExports,
-        limits: &Limits,
-    ) -> Result<Self, Fault> {
+    pub fn raw(pre: &InstancePre<Sandbox>, exports: &StageExports, limits: &Limits) -> Result<Self, Fault> {
         let (guest, functions) = Guest::instantiate(pre, limits, |store, instance| {
             let timers = exports.timers.as_ref();
             let views = exports.views.as_ref();
@@ -86,12 +82,7 @@ impl Instance for WasmInstance {
         })
     }
 
-    fn query(
-        &mut self,
-        view: &str,
-        params: &str,
-        host: Box<dyn HostCalls>,
-    ) -> Called<Result<String, ViewError>> {
+    fn query(&mut self, view: &str, params: &str, host: Box<dyn HostCalls>) -> Called<Result<String, ViewError>> {
         let Some(views) = &self.functions.views else {
             return absent("views", host);
         };

@@ -9,24 +9,23 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// Raises the epoch until nothing uses the engine any more.
 pub fn start(engine: &Engine) -> io::Result<thread::JoinHandle<()>> {
     let engine = engine.weak();
-    thread::Builder::new()
-        .name("fermata-epochs".into())
-        .spawn(move || {
-            loop {
-                thread::sleep(TICK);
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
-                }
+    thread::Builder::new().name("fermata-epochs".into()).spawn(move || {
+        loop {
+            thread::sleep(TICK);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
             }
-        })
+        }
+    })
 }
 
 /// Epochs within which `wall` has surely passed; one more, for the one that has begun.
 pub fn epochs(wall: Duration, stretch: u32) -> u64 {
     const LONGEST: u128 = 1 << 40;
-    let ticks = (wall.as_nanos() / TICK.as_nanos()).saturating_mul(u128::from(stretch.max(1)));
-    u64::try_from(ticks.min(LONGEST)).unwrap_or(u64::MAX >> 24) + 2
+    let whole = wall.as_nanos().saturating_mul(u128::from(stretch.max(1)));
+    let ticks = whole / TICK.as_nanos();
+    u64::try_from(ticks.min(LONGEST)).expect("at most LONGEST") + 2
 }
 
 #[cfg(test)]
@@ -52,6 +51,7 @@ mod tests {
         assert_eq!(epochs(Duration::from_secs(1), 1), 102);
         assert_eq!(epochs(Duration::from_secs(1), 4), 402);
         assert_eq!(epochs(Duration::from_millis(1), 0), 2);
+        assert_eq!(epochs(Duration::from_millis(1), 1_000), 102);
         assert_eq!(epochs(Duration::MAX, u32::MAX), (1 << 40) + 2);
     }
 }

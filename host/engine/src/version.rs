@@ -59,8 +59,7 @@ impl WasmVersion {
 
     /// A fresh instance after `init`.
     pub fn start(&self) -> Result<WasmInstance, StartError> {
-        let mut instance = WasmInstance::raw(&self.pre, &self.exports, &self.limits)
-            .map_err(StartError::Fault)?;
+        let mut instance = WasmInstance::raw(&self.pre, &self.exports, &self.limits).map_err(StartError::Fault)?;
         instance
             .init(&self.config)
             .map_err(StartError::Fault)?

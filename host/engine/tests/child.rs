@@ -48,16 +48,26 @@ fn prepare(folder: &Path, text: &str) -> PrepareError {
 fn a_component_is_compiled_by_the_child() {
     let folder = tempfile::tempdir().expect("a folder");
     let error = prepare(folder.path(), "(component (core module (func unreachable)))");
-    assert!(matches!(&error, PrepareError::Contract(found) if found.contains("exports nothing")), "{error}");
+    assert!(
+        matches!(&error, PrepareError::Contract(found) if found.contains("exports nothing")),
+        "{error}"
+    );
     let kept: Vec<String> = std::fs::read_dir(folder.path())
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(kept.len(), 3, "key, code, mark, and nothing left of the child: {kept:?}");
+    assert_eq!(
+        kept.len(),
+        3,
+        "key, code, mark, and nothing left of the child: {kept:?}"
+    );
 }
 
 fn what_the_child_says_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let error = prepare(folder.path(), "(component (core module (func (result i32))))");
-    assert!(matches!(&error, PrepareError::Compile(found) if found.contains("type mismatch")), "{error}");
+    assert!(
+        matches!(&error, PrepareError::Compile(found) if found.contains("type mismatch")),
+        "{error}"
+    );
 }

@@ -1,15 +1,24 @@
 //! `verify`: from a running process or from a folder alone.
 
+use crate::executor;
 use crate::failure::{Exit, Failure};
+use crate::host::artifacts::Files;
 use crate::host::{self, App, MANIFEST_COPY};
 use fermata_core::manifest::{Manifest, parse};
-use fermata_core::ports::LogError;
+use fermata_core::names::Purpose;
+use fermata_core::ports::{Artifacts, Executor, Log, LogError};
 use fermata_core::{Shard, codes};
-use fermata_runtime::verify::{self, Part, Report, VerifySpec, ViewSource, Whole};
+use fermata_runtime::board::{Board, Directive, Intake, ShardReport, StageDirective};
+use fermata_runtime::control::{Fold, config_json};
+use fermata_runtime::verify::{self, Part, Replay, Report, VerifySpec, ViewSource, Whole};
 use fermata_runtime::views::Views;
+use fermata_store::Embedded;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+
+const PAGE: usize = 256;
 
 /// Views of a running pipeline as verification asks them.
 struct Live<'a>(&'a Views);
@@ -25,26 +34,83 @@ impl ViewSource for Live<'_> {
     }
 }
 
-/// The books of a running pipeline.
-pub fn live(app: &App, _replay: bool) -> Result<Value, LogError> {
+/// The books of a running pipeline. `replay`: execute every journal again.
+pub fn live(app: &App, replay: bool) -> Result<Value, LogError> {
     let report = verify::verify(&VerifySpec {
         manifest: &app.manifest,
         log: &*app.log,
         views: Some(&Live(&app.views)),
+        replay: replay.then(|| Replay::new(&*app.executor, &*app.artifacts)),
     })?;
     Ok(shape(&app.manifest, &report))
 }
 
-/// The books of a folder whose process has stopped.
-pub fn offline(data_dir: &Path, file: Option<&Path>, _replay: bool) -> Result<Value, Failure> {
+/// The books of a folder whose process has stopped. Nothing is written.
+pub fn offline(data_dir: &Path, file: Option<&Path>, replay: bool) -> Result<Value, Failure> {
     let copy = data_dir.join(MANIFEST_COPY);
-    let manifest = read_manifest(file.unwrap_or(&copy))?.0;
+    let manifest = Arc::new(read_manifest(file.unwrap_or(&copy))?.0);
     if !data_dir.is_dir() {
         return Err(not_there(data_dir));
     }
-    let log = host::open(data_dir, Default::default())?;
-    let report = verify::verify(&VerifySpec { manifest: &manifest, log: &*log, views: None })?;
-    Ok(shape(&manifest, &report))
+    let store = host::open(data_dir, Default::default())?;
+    let artifacts = Files::open(data_dir, ".")?;
+    let executor = executor::wasm()?;
+    let views = at_rest(&manifest, store.clone(), &executor, &artifacts);
+    let live = views.as_ref().ok().map(Live);
+    let report = verify::verify(&VerifySpec {
+        manifest: &manifest,
+        log: &*store,
+        views: live.as_ref().map(|l| l as &dyn ViewSource),
+        replay: replay.then(|| Replay::new(&executor, &artifacts)),
+    })?;
+    let mut shape = shape(&manifest, &report);
+    if let (Err(because), Some(limited)) = (views, shape["limited"].as_array_mut()) {
+        limited.push(format!("no view can be asked: {because}").into());
+    }
+    Ok(shape)
+}
+
+/// Views of a pipeline that does not run: the versions that the facts name, over the state as it was left.
+fn at_rest(
+    manifest: &Arc<Manifest>,
+    store: Arc<Embedded>,
+    executor: &dyn Executor,
+    artifacts: &dyn Artifacts,
+) -> Result<Views, String> {
+    let fold = fold(manifest, &*store).map_err(|e| e.to_string())?;
+    let mut stages = BTreeMap::new();
+    for stage in &manifest.stages {
+        let live = fold.stages.get(&stage.name).ok_or_else(|| format!("stage {} never ran", stage.name))?;
+        let artifact = artifacts.get(&live.version.component).map_err(|e| e.to_string())?;
+        let config_json = config_json(stage);
+        let version = executor.prepare(&artifact, &config_json, &stage.limits).map_err(|e| e.to_string())?;
+        let deployment = live.deployment;
+        let directive =
+            StageDirective { version, config_json, deployment, rollback: live.rollback, second_opinion: None };
+        stages.insert(stage.name.clone(), directive);
+    }
+    let board = Board::new(Directive { epoch: fold.epoch, intake: Intake::Closed, draining: false, stages });
+    for shard in (0..manifest.partitions).map(Shard) {
+        // Nobody moves a shard of a stopped process: its state is whole.
+        board.report(shard, ShardReport::default());
+    }
+    Ok(Views::new(manifest.clone(), store.clone(), store, Arc::new(board)))
+}
+
+fn fold(manifest: &Manifest, log: &dyn Log) -> Result<Fold, LogError> {
+    let topic = Purpose::Status.topic(&manifest.name);
+    let mut fold = Fold::default();
+    let mut next = log.bounds(&topic, Shard(0))?.start;
+    loop {
+        let page = log.read(&topic, Shard(0), next, PAGE)?;
+        let Some(last) = page.last() else { return Ok(fold) };
+        next = last.offset.next();
+        for record in &page {
+            if let Ok(status) = serde_json::from_slice(record.value.as_deref().unwrap_or_default()) {
+                fold.apply(status);
+            }
+        }
+    }
 }
 
 fn not_there(path: &Path) -> Failure {

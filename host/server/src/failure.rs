@@ -69,7 +69,7 @@ impl Failure {
     pub fn report(self) -> miette::Report {
         match self {
             Self::Manifest(error) => miette::Report::new(Drawn {
-                source: NamedSource::new(&error.file, error.source_text.clone()),
+                text: NamedSource::new(&error.file, error.source_text.clone()),
                 message: format!("{} {} ({}:{})", error.code, error.message, error.file, error.line),
                 help: error.help.clone(),
                 label: Some(LabeledSpan::new(None, error.span.start, error.span.len())),
@@ -77,7 +77,7 @@ impl Failure {
             Self::Plain { code, message, help, .. } => miette::Report::new(Drawn {
                 message: format!("{code} {message}"),
                 help,
-                source: NamedSource::new("", String::new()),
+                text: NamedSource::new("", String::new()),
                 label: None,
             }),
         }
@@ -90,7 +90,7 @@ impl Failure {
 struct Drawn {
     message: String,
     help: Option<String>,
-    source: NamedSource<String>,
+    text: NamedSource<String>,
     label: Option<LabeledSpan>,
 }
 
@@ -99,7 +99,7 @@ impl Diagnostic for Drawn {
         self.help.as_ref().map(|h| Box::new(h) as _)
     }
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        self.label.as_ref().map(|_| &self.source as _)
+        self.label.as_ref().map(|_| &self.text as _)
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         self.label.clone().map(|l| Box::new(std::iter::once(l)) as _)

@@ -1,17 +1,13 @@
 //! The writer: one transaction at a time becomes one atomic batch.
 
-use crate::{
-    embedded::Shared,
-    encoding, layout,
-    topic::{Generation, Topic},
-};
+use crate::{embedded::Shared, encoding, layout, topic::Topic};
 use fermata_core::{
     CommitId, NewRecord, Offset, Shard, TopicName,
     ports::{LogError, Namespace, StateChange},
 };
-use fjall::{Keyspace, KeyspaceCreateOptions};
+use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 use parking_lot::MutexGuard;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// A record on its way: checked and encoded before the writer's lock is taken.
 pub(crate) struct Pending {
@@ -51,11 +47,7 @@ impl Shared {
             record.value.as_ref(),
             &record.headers,
         );
-        Ok(Pending {
-            topic,
-            record,
-            bytes,
-        })
+        Ok(Pending { topic, record, bytes })
     }
 
     /// Writes everything of `work` in one batch, then shows it to readers. Offsets are those of its records.
@@ -70,38 +62,13 @@ impl Shared {
         }
         let id = writer.last + 1;
         let size = work.records.len() + work.positions.len() + work.changes.len() + 1;
-        let mut batch = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), size)
-            .durability(Some(fjall::PersistMode::Buffer));
-        let mut offsets = Vec::with_capacity(work.records.len());
-        let mut active: HashMap<&str, Arc<Generation>> = HashMap::new();
-        let mut records = Vec::with_capacity(work.records.len());
-        for Pending { topic, record, bytes } in &work.records {
-            let generation = active
-                .entry(topic.name.as_str())
-                .or_insert_with(|| topic.active());
-            let offset = topic.reserve(record.shard);
-            generation.note(bytes.len());
-            batch.insert(
-                &generation.keyspace,
-                layout::record_key(record.shard, offset.0),
-                bytes.as_slice(),
-            );
-            offsets.push(offset);
-        }
-        drop(active);
+        let mut batch = WriteBatch::with_capacity(self.database.clone(), size).durability(Some(PersistMode::Buffer));
+        let offsets = self.add_records(&mut batch, &work.records);
         for (topic, shard, next) in work.positions {
             let key = layout::position_key(work.group, topic, *shard);
             batch.insert(&self.pos, key, next.0.to_be_bytes());
         }
-        let mut stores = Stores::new(self);
-        for change in work.changes {
-            let keyspace = stores.keyspace(&change.namespace)?;
-            let key = layout::state_key(change.shard, &change.key);
-            match &change.value {
-                Some(value) => batch.insert(keyspace, key, value.as_ref()),
-                None => batch.remove(keyspace, key),
-            }
-        }
+        self.add_changes(&mut batch, work.changes)?;
         batch.insert(&self.meta, layout::COMMIT, id.to_be_bytes());
         batch
             .commit()
@@ -114,15 +81,55 @@ impl Shared {
             }
         }
         for (pending, offset) in work.records.into_iter().zip(&offsets) {
-            records.push((pending.topic, pending.record.at(*offset)));
-        }
-        for (topic, record) in records {
-            topic.publish(record, &self.tail_bytes);
+            pending.topic.publish(pending.record.at(*offset), &self.tail_bytes);
         }
         self.durability.note(id);
         drop(writer);
         self.pulse.beat();
         Ok((CommitId(id), offsets))
+    }
+
+    fn add_records(&self, batch: &mut WriteBatch, records: &[Pending]) -> Vec<Offset> {
+        let Some(first) = records.first() else {
+            return Vec::new();
+        };
+        let full = self.generation_limit();
+        let mut grown = false;
+        let mut active = (&first.topic, first.topic.active());
+        let mut offsets = Vec::with_capacity(records.len());
+        for Pending { topic, record, bytes } in records {
+            if !Arc::ptr_eq(active.0, topic) {
+                active = (topic, topic.active());
+            }
+            let offset = topic.reserve(record.shard);
+            let key = layout::record_key(record.shard, offset.0);
+            batch.insert(&active.1.keyspace, key, bytes.as_slice());
+            let size = active.1.note(bytes.len());
+            grown |= full.is_some_and(|full| size >= full);
+            offsets.push(offset);
+        }
+        if grown {
+            self.housekeeping.ask();
+        }
+        offsets
+    }
+
+    fn add_changes(&self, batch: &mut WriteBatch, changes: &[StateChange]) -> Result<(), LogError> {
+        // Changes of one store share their `Arc<Namespace>` and come mostly in runs.
+        let mut last: Option<(&Arc<Namespace>, Keyspace)> = None;
+        for change in changes {
+            let keyspace = match last.take() {
+                Some((namespace, keyspace)) if Arc::ptr_eq(namespace, &change.namespace) => keyspace,
+                _ => self.state_keyspace(&change.namespace)?,
+            };
+            let key = layout::state_key(change.shard, &change.key);
+            match &change.value {
+                Some(value) => batch.insert(&keyspace, key, value.as_ref()),
+                None => batch.remove(&keyspace, key),
+            }
+            last = Some((&change.namespace, keyspace));
+        }
+        Ok(())
     }
 
     /// The keyspace of a namespace, made on its first write.
@@ -138,32 +145,9 @@ impl Shared {
         let bytes = self.options.state_memtable_bytes;
         let made = self
             .database
-            .keyspace(&name, || {
-                KeyspaceCreateOptions::default().max_memtable_size(bytes)
-            })
+            .keyspace(&name, || KeyspaceCreateOptions::default().max_memtable_size(bytes))
             .map_err(|found| self.durability.fail("making a store", &found))?;
         state.insert(namespace.clone(), made.clone());
         Ok(made)
-    }
-}
-
-/// The keyspaces of one batch: changes of one store share their `Arc<Namespace>`, mostly in runs.
-struct Stores<'a> {
-    shared: &'a Shared,
-    last: Option<(Arc<Namespace>, Keyspace)>,
-}
-
-impl<'a> Stores<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        Self { shared, last: None }
-    }
-    fn keyspace(&mut self, namespace: &Arc<Namespace>) -> Result<&Keyspace, LogError> {
-        let same = matches!(&self.last, Some((n, _)) if Arc::ptr_eq(n, namespace));
-        if !same {
-            let keyspace = self.shared.state_keyspace(namespace)?;
-            self.last = Some((Arc::clone(namespace), keyspace));
-        }
-        let (_, keyspace) = self.last.as_ref().expect("set above");
-        Ok(keyspace)
     }
 }

@@ -1,6 +1,9 @@
 //! The watermark: which commits the disk has, and what happens when it fails.
 
-use crate::options::{Options, PersistHook};
+use crate::{
+    options::{OnFatal, Options, PersistHook},
+    pulse::{Pulse, deadline},
+};
 use fermata_core::{CommitId, codes, ports::LogError};
 use fjall::{Database, PersistMode};
 use parking_lot::{Condvar, Mutex};
@@ -9,7 +12,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) struct Durability {
@@ -19,7 +22,9 @@ pub(crate) struct Durability {
     committed: AtomicU64,
     durable: AtomicU64,
     fatal: OnceLock<String>,
-    on_fatal: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    on_fatal: Option<OnFatal>,
+    /// Whoever waits for records must hear of a failure too.
+    pulse: Arc<Pulse>,
     hook: Option<Arc<dyn PersistHook>>,
 }
 
@@ -31,7 +36,7 @@ struct Marks {
 
 impl Durability {
     /// Everything that was found when the database was opened is on the disk.
-    pub fn new(last: u64, options: &Options) -> Self {
+    pub fn new(last: u64, options: &Options, pulse: Arc<Pulse>) -> Self {
         Self {
             marks: Mutex::new(Marks {
                 committed: last,
@@ -43,6 +48,7 @@ impl Durability {
             durable: AtomicU64::new(last),
             fatal: OnceLock::new(),
             on_fatal: options.on_fatal.clone(),
+            pulse,
             hook: options.persist_hook.clone(),
         }
     }
@@ -63,7 +69,7 @@ impl Durability {
     }
 
     pub fn wait(&self, commit: u64, max_wait: Duration) -> Result<bool, LogError> {
-        let deadline = Instant::now() + max_wait;
+        let deadline = deadline(max_wait);
         let mut marks = self.marks.lock();
         loop {
             self.check()?;
@@ -96,8 +102,9 @@ impl Durability {
                 tell(&text);
             }
         }
-        let _marks = self.marks.lock();
+        drop(self.marks.lock());
         self.changed.notify_all();
+        self.pulse.beat();
         LogError::Fatal(self.fatal.get().cloned().unwrap_or(text))
     }
 

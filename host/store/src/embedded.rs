@@ -8,14 +8,13 @@ use crate::{
     options::Options,
     positions::Positions,
     pulse::Pulse,
+    retention::Housekeeping,
     session::EmbeddedSession,
     topic::{Read, ReadError, Topic},
 };
 use fermata_core::{
     CommitId, NewRecord, Offset, Record, Shard, TopicName,
-    ports::{
-        Appended, Bounds, Log, LogError, Namespace, Session, SessionSpec, TopicSpec,
-    },
+    ports::{Appended, Bounds, Log, LogError, Namespace, Session, SessionSpec, TopicSpec},
 };
 use fjall::{Database, Keyspace};
 use parking_lot::{Mutex, RwLock};
@@ -31,7 +30,8 @@ use std::{
 /// Sessions and snapshots keep the folder in use until they are dropped too.
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) syncer: Option<JoinHandle<()>>,
+    /// They end when they are told that the log closes.
+    pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 /// What the log, its sessions and its snapshots share.
@@ -47,7 +47,8 @@ pub(crate) struct Shared {
     pub groups: Mutex<Groups>,
     pub writer: Mutex<Writer>,
     pub durability: Durability,
-    pub pulse: Pulse,
+    pub pulse: Arc<Pulse>,
+    pub housekeeping: Housekeeping,
     /// Bytes of newest records that a partition may keep in memory.
     pub tail_bytes: AtomicUsize,
 }
@@ -59,27 +60,28 @@ impl Shared {
         found.ok_or_else(|| LogError::UnknownTopic(name.clone()))
     }
 
-    pub fn read(
-        &self,
-        topic: &Topic,
-        shard: Shard,
-        mut from: Offset,
-        limit: usize,
-    ) -> Result<Vec<Record>, LogError> {
+    pub fn read(&self, topic: &Topic, shard: Shard, mut from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
+        let mut found = Vec::new();
         loop {
-            let until = match topic.read(shard, from, limit)? {
-                Read::Records(records) => return Ok(records),
+            let left = limit - found.len();
+            let until = match topic.read(shard, from, left)? {
+                Read::Records(records) if found.is_empty() => return Ok(records),
+                Read::Records(records) => {
+                    found.extend(records);
+                    return Ok(found);
+                }
                 Read::Disk { until } => until,
             };
             let records = topic
-                .read_disk(shard, from, until, limit)
+                .read_disk(shard, from, until, left)
                 .map_err(|found| self.unreadable(topic, shard, found))?;
-            if !records.is_empty() {
-                // Retention may have dropped what was being read.
-                if topic.bounds(shard)?.start > from {
-                    continue;
-                }
-                return Ok(records);
+            // Retention may have dropped what was being read.
+            if topic.bounds(shard)?.start > from {
+                continue;
+            }
+            found.extend(records);
+            if found.len() == limit {
+                return Ok(found);
             }
             from = Offset(until);
         }
@@ -129,10 +131,11 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
+        self.shared.housekeeping.close();
         self.shared.durability.close();
-        if let Some(syncer) = self.syncer.take() {
-            // It ends by itself; a panic in it has been reported by the panic hook.
-            syncer.join().ok();
+        for thread in self.threads.drain(..) {
+            // A panic in it has been reported where it happened.
+            thread.join().ok();
         }
     }
 }
@@ -155,13 +158,7 @@ impl Log for Embedded {
         self.shared.topic(topic)?.bounds(shard)
     }
 
-    fn read(
-        &self,
-        topic: &TopicName,
-        shard: Shard,
-        from: Offset,
-        limit: usize,
-    ) -> Result<Vec<Record>, LogError> {
+    fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
         self.shared.durability.check()?;
         let topic = self.shared.topic(topic)?;
         self.shared.read(&topic, shard, from, limit)

@@ -6,12 +6,7 @@
 use bytes::Bytes;
 use fermata_core::{Header, Offset, Record, Shard, Timestamp, TopicName};
 
-pub(crate) fn encode(
-    timestamp: Timestamp,
-    key: Option<&Bytes>,
-    value: Option<&Bytes>,
-    headers: &[Header],
-) -> Vec<u8> {
+pub(crate) fn encode(timestamp: Timestamp, key: Option<&Bytes>, value: Option<&Bytes>, headers: &[Header]) -> Vec<u8> {
     let optional = |bytes: Option<&Bytes>| bytes.map_or(1, |b| b.len() + 3);
     let size = 8
         + optional(key)
@@ -35,12 +30,7 @@ pub(crate) fn encode(
 }
 
 /// `None`: not what [`encode`] makes. Key and values share the memory of `bytes`.
-pub(crate) fn decode(
-    topic: &TopicName,
-    shard: Shard,
-    offset: Offset,
-    bytes: Bytes,
-) -> Option<Record> {
+pub(crate) fn decode(topic: &TopicName, shard: Shard, offset: Offset, bytes: Bytes) -> Option<Record> {
     let mut from = Reader { bytes, at: 0 };
     let timestamp = Timestamp(i64::from_be_bytes(from.take(8)?.as_ref().try_into().ok()?));
     let key = from.optional()?;

@@ -68,12 +68,7 @@ impl Groups {
     }
 
     /// Whether `id` is a member and holds every one of `shards`, told to give them away or not.
-    pub fn holds(
-        &self,
-        group: &str,
-        id: MemberId,
-        mut shards: impl Iterator<Item = Shard>,
-    ) -> Result<(), String> {
+    pub fn holds(&self, group: &str, id: MemberId, mut shards: impl Iterator<Item = Shard>) -> Result<(), String> {
         let group = self.member(group, id).map_err(|Replaced| replaced())?;
         let missing = shards.find(|shard| {
             let slot = group.shards.get(shard.0 as usize);

@@ -32,6 +32,8 @@ pub(crate) struct GenerationMeta {
     pub number: u32,
     /// By partition: the first offset that lies here and not in the generation before.
     pub first: Vec<u64>,
+    /// Bytes of records, as far as they were counted: 0 for the one that is appended to.
+    pub bytes: u64,
 }
 
 pub(crate) fn topic_key(topic: &TopicName) -> String {
@@ -51,18 +53,12 @@ pub(crate) fn log_keyspace(topic: &TopicName, generation: u32) -> String {
 }
 
 pub(crate) fn state_keyspace(namespace: &Namespace) -> String {
-    format!(
-        "state.{}.{}.{}",
-        namespace.stage, namespace.store, namespace.schema
-    )
+    format!("state.{}.{}.{}", namespace.stage, namespace.store, namespace.schema)
 }
 
 /// As people read it in errors.
 pub(crate) fn shown(namespace: &Namespace) -> String {
-    format!(
-        "{}/{} (schema {})",
-        namespace.stage, namespace.store, namespace.schema
-    )
+    format!("{}/{} (schema {})", namespace.stage, namespace.store, namespace.schema)
 }
 
 pub(crate) fn record_key(shard: Shard, offset: u64) -> [u8; 12] {

@@ -5,7 +5,7 @@
 //! once; one thread syncs them to the disk and raises the durable watermark ([`Log::durable`]). What leaves the
 //! process waits for that watermark.
 //!
-//! Read [`Embedded`] first. What lies where: [`layout`].
+//! Read [`Embedded`] first. What lies where: [`layout`]. Editing a closed folder: [`surgery`].
 //!
 //! [`Log::durable`]: fermata_core::ports::Log::durable
 #![forbid(unsafe_code)]
@@ -20,9 +20,11 @@ mod open;
 mod options;
 mod positions;
 mod pulse;
+mod retention;
 mod session;
 mod state;
+pub mod surgery;
 mod topic;
 
 pub use embedded::Embedded;
-pub use options::{Options, PersistHook};
+pub use options::{OnFatal, Options, PersistHook};

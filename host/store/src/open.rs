@@ -9,6 +9,7 @@ use crate::{
     options::Options,
     positions::Positions,
     pulse::Pulse,
+    retention::{self, Housekeeping},
     topic::{Generation, Topic},
 };
 use fermata_core::{
@@ -23,7 +24,7 @@ use std::{
     sync::{Arc, atomic::AtomicUsize, atomic::Ordering},
 };
 
-/// A partition keeps at least this much of its newest records in memory.
+/// A partition keeps at least this much of its newest records in memory, if any.
 const SMALLEST_TAIL: usize = 64 * 1024;
 
 impl Embedded {
@@ -33,38 +34,40 @@ impl Embedded {
         let database = database(dir, &options)?;
         let shared = read_all(dir, database, options)?;
         let shared = Arc::new(shared);
-        let syncer = std::thread::Builder::new().name("fermata-sync".into());
-        let thread = Arc::clone(&shared);
-        let syncer = syncer
-            .spawn(move || {
-                let watched = Watched(&thread.durability);
-                watched.0.run(&thread.database);
-            })
-            .map_err(|found| failed(dir, "starting the syncing thread", &found))?;
-        Ok(Arc::new(Self {
+        let mut log = Self {
             shared,
-            syncer: Some(syncer),
-        }))
+            threads: Vec::new(),
+        };
+        log.start("fermata-sync", |shared| shared.durability.run(&shared.database))
+            .and_then(|()| log.start("fermata-housekeeping", retention::run))
+            .map_err(|found| failed(dir, "starting a thread", &found))?;
+        Ok(Arc::new(log))
+    }
+
+    fn start(&mut self, name: &str, run: fn(&Shared)) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let _watched = Watched(&shared.durability);
+            run(&shared);
+        })?;
+        self.threads.push(thread);
+        Ok(())
     }
 }
 
-/// A syncing thread that panics must not leave commits waiting for ever.
+/// A thread that panics must not leave commits waiting for ever.
 struct Watched<'a>(&'a Durability);
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail("syncing the journal to the disk", &"the thread panicked");
+            self.0.fail("keeping the log", &"a thread of it panicked");
         }
     }
 }
 
 pub(crate) fn failed(dir: &Path, doing: &str, found: &dyn std::fmt::Display) -> LogError {
-    LogError::Fatal(format!(
-        "{}: {doing} in {}: {found}",
-        codes::LOG_FAILED,
-        dir.display()
-    ))
+    LogError::Fatal(format!("{}: {doing} in {}: {found}", codes::LOG_FAILED, dir.display()))
 }
 
 pub(crate) fn database(dir: &Path, options: &Options) -> Result<Database, LogError> {
@@ -82,11 +85,13 @@ pub(crate) fn database(dir: &Path, options: &Options) -> Result<Database, LogErr
     })
 }
 
-fn read_all(dir: &Path, database: Database, options: Options) -> Result<Shared, LogError> {
+pub(crate) fn read_all(dir: &Path, database: Database, options: Options) -> Result<Shared, LogError> {
     let here = |found: fjall::Error| failed(dir, "reading the database", &found);
-    let small = || KeyspaceCreateOptions::default().max_memtable_size(1024 * 1024);
-    let meta = database.keyspace(layout::META, small).map_err(here)?;
-    let pos = database.keyspace(layout::POSITIONS, small).map_err(here)?;
+    // Few keys, written again by every commit: each flush would stop the commits for a moment and save little.
+    let bytes = options.state_memtable_bytes;
+    let often = || KeyspaceCreateOptions::default().max_memtable_size(bytes);
+    let meta = database.keyspace(layout::META, often).map_err(here)?;
+    let pos = database.keyspace(layout::POSITIONS, often).map_err(here)?;
     let damaged = |what: &str| failed(dir, "reading the database", &format!("{what} is damaged"));
     let last = match meta.get(layout::COMMIT).map_err(here)? {
         None => 0,
@@ -98,19 +103,18 @@ fn read_all(dir: &Path, database: Database, options: Options) -> Result<Shared, 
         let name = std::str::from_utf8(&key[layout::TOPIC_PREFIX.len()..]).ok();
         let name = name.and_then(|n| TopicName::new(n).ok());
         let name = name.ok_or_else(|| damaged("a topic's name"))?;
-        let about: TopicMeta =
-            serde_json::from_slice(&value).map_err(|_| damaged("a topic's description"))?;
+        let about: TopicMeta = serde_json::from_slice(&value).map_err(|_| damaged("a topic's description"))?;
         let topic = open_topic(&database, &options, name.clone(), about).map_err(here)?;
         topics.insert(name, Arc::new(topic));
     }
     let mut positions = Positions::default();
     for entry in pos.iter() {
         let (key, value) = entry.into_inner().map_err(here)?;
-        let (group, topic, shard, next) =
-            layout::parse_position(&key, &value).ok_or_else(|| damaged("a position"))?;
+        let (group, topic, shard, next) = layout::parse_position(&key, &value).ok_or_else(|| damaged("a position"))?;
         positions.set(&group, &topic, shard, next);
     }
-    let durability = Durability::new(last, &options);
+    let pulse = Arc::new(Pulse::default());
+    let durability = Durability::new(last, &options, Arc::clone(&pulse));
     let shared = Shared {
         database,
         meta,
@@ -122,7 +126,8 @@ fn read_all(dir: &Path, database: Database, options: Options) -> Result<Shared, 
         groups: Mutex::new(Groups::default()),
         writer: Mutex::new(Writer { last }),
         durability,
-        pulse: Pulse::default(),
+        pulse,
+        housekeeping: Housekeeping::default(),
         tail_bytes: AtomicUsize::new(SMALLEST_TAIL),
     };
     shared.find_state().map_err(here)?;
@@ -139,7 +144,7 @@ fn open_topic(
     let mut generations = Vec::with_capacity(about.generations.len());
     for generation in about.generations {
         let keyspace = log_keyspace(database, options, &name, generation.number)?;
-        generations.push(Generation::new(generation.number, generation.first, keyspace));
+        generations.push(Generation::found(generation, keyspace));
     }
     Topic::open(name, generations)
 }
@@ -204,9 +209,11 @@ impl Shared {
     fn share_tails(&self) {
         let topics = self.topics.read();
         let partitions: usize = topics.values().map(|t| t.spec().partitions as usize).sum();
-        let share = self.options.tail_bytes / partitions.max(1);
-        self.tail_bytes
-            .store(share.max(SMALLEST_TAIL), Ordering::Relaxed);
+        let share = match self.options.tail_bytes {
+            0 => 0,
+            bytes => (bytes / partitions.max(1)).max(SMALLEST_TAIL),
+        };
+        self.tail_bytes.store(share, Ordering::Relaxed);
     }
 }
 

@@ -3,7 +3,7 @@
 use fermata_core::{CommitId, TopicName};
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-/// Sizes are bytes. The defaults suit a pipeline of a few dozen topics and stores on a small machine: about 200 MiB
+/// Sizes are bytes. The defaults suit a pipeline of a few dozen topics and stores on a small machine: about 250 MiB
 /// at most, whatever the length of the log.
 #[derive(Clone)]
 pub struct Options {
@@ -13,9 +13,10 @@ pub struct Options {
     pub log_memtable_bytes: u64,
     /// Per store of a stage: as above.
     pub state_memtable_bytes: u64,
-    /// The write-ahead journals together; at least 64 MiB.
+    /// Write-ahead journals that are full and not yet in tables; at least 64 MiB. Opening reads them all.
     pub journal_bytes: u64,
-    /// Newest records of all partitions kept in memory, where readers find nearly everything they ask for.
+    /// Newest records of all partitions kept in memory, where readers find nearly everything they ask for; a
+    /// partition's share is at least 64 KiB. 0: none are kept.
     pub tail_bytes: usize,
     /// A topic begins a new generation (the unit of retention) at this size.
     pub generation_bytes: u64,
@@ -24,10 +25,13 @@ pub struct Options {
     /// Topics that retention leaves alone: control, status, dead letters.
     pub kept: BTreeSet<TopicName>,
     /// Told once when nothing can be promised any more; the process should stop with an error.
-    pub on_fatal: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub on_fatal: Option<OnFatal>,
     /// For tests of durability.
     pub persist_hook: Option<Arc<dyn PersistHook>>,
 }
+
+/// Gets the reason as a person reads it. It must not call the log.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -35,9 +39,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 32 * MIB,
-            log_memtable_bytes: 8 * MIB,
-            state_memtable_bytes: 8 * MIB,
-            journal_bytes: 256 * MIB,
+            log_memtable_bytes: 16 * MIB,
+            state_memtable_bytes: 16 * MIB,
+            journal_bytes: 64 * MIB,
             tail_bytes: 32 * 1024 * 1024,
             generation_bytes: 64 * MIB,
             retention_bytes: None,

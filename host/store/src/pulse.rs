@@ -1,7 +1,13 @@
 //! Wakes whoever waits for records or shards: one counter of everything that may interest a poller.
 
 use parking_lot::{Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// When `max_wait` from now is over; the longest waits are a year.
+pub(crate) fn deadline(max_wait: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    Instant::now() + max_wait.min(YEAR)
+}
 
 #[derive(Default)]
 pub(crate) struct Pulse {

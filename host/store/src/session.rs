@@ -4,16 +4,14 @@ use crate::{
     commit::{Pending, Work},
     embedded::Shared,
     group::{Change, MemberId, Replaced, replaced},
+    pulse::deadline,
     topic::Topic,
 };
 use fermata_core::{
     NewRecord, Offset, Shard, TopicName,
     ports::{Commit, Committed, LogError, Polled, Session, SessionSpec},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 pub(crate) struct EmbeddedSession {
     shared: Arc<Shared>,
@@ -58,10 +56,10 @@ impl EmbeddedSession {
         }
         // The writer's lock: a commit of the session that this one replaces is before or refused.
         let writer = shared.writer.lock();
-        let id = shared
-            .groups
-            .lock()
-            .join(&spec.group, &spec.member, spec.partitions);
+        let id = shared.groups.lock().join(&spec.group, &spec.member, spec.partitions);
+        for topic in &spec.topics {
+            shared.positions.lock().note_reader(&spec.group, topic);
+        }
         drop(writer);
         shared.pulse.beat();
         Ok(Self {
@@ -102,10 +100,7 @@ impl EmbeddedSession {
         let change = self.shared.groups.lock().next_change(&self.group, self.id);
         Ok(match change.map_err(fenced)? {
             None => None,
-            Some(Change::Revoked(shards)) => Some(Polled::Revoked {
-                shards,
-                lost: false,
-            }),
+            Some(Change::Revoked(shards)) => Some(Polled::Revoked { shards, lost: false }),
             Some(Change::Assigned(shards)) => {
                 self.held.extend_from_slice(&shards);
                 self.held.sort_unstable();
@@ -145,7 +140,7 @@ fn fenced(Replaced: Replaced) -> LogError {
 
 impl Session for EmbeddedSession {
     fn poll(&mut self, max_wait: Duration, max_records: usize) -> Result<Polled, LogError> {
-        let deadline = Instant::now() + max_wait;
+        let deadline = deadline(max_wait);
         self.release()?;
         loop {
             self.shared.durability.check()?;

@@ -42,10 +42,7 @@ impl Shared {
     }
 }
 
-fn error<'a, E: std::fmt::Display>(
-    namespace: &'a Namespace,
-    doing: &'static str,
-) -> impl FnOnce(E) -> StateError + 'a {
+fn error<'a, E: std::fmt::Display>(namespace: &'a Namespace, doing: &'static str) -> impl FnOnce(E) -> StateError + 'a {
     move |found| StateError {
         namespace: layout::shown(namespace),
         doing,
@@ -60,12 +57,7 @@ struct Picture {
 }
 
 impl StateRead for Picture {
-    fn get(
-        &self,
-        namespace: &Namespace,
-        shard: Shard,
-        key: &[u8],
-    ) -> Result<Option<Bytes>, StateError> {
+    fn get(&self, namespace: &Namespace, shard: Shard, key: &[u8]) -> Result<Option<Bytes>, StateError> {
         let read = || {
             let Some(keyspace) = self.shared.existing(namespace)? else {
                 return Ok(None);
@@ -88,8 +80,7 @@ impl StateRead for Picture {
         let Some(keyspace) = existing.map_err(error(namespace, "scanned"))? else {
             return Ok(Vec::new());
         };
-        scan(&self.snapshot, &keyspace, shard, prefix, after, limit)
-            .map_err(error(namespace, "scanned"))
+        scan(&self.snapshot, &keyspace, shard, prefix, after, limit).map_err(error(namespace, "scanned"))
     }
 }
 
@@ -123,12 +114,7 @@ fn scan(
 }
 
 impl StateRead for Embedded {
-    fn get(
-        &self,
-        namespace: &Namespace,
-        shard: Shard,
-        key: &[u8],
-    ) -> Result<Option<Bytes>, StateError> {
+    fn get(&self, namespace: &Namespace, shard: Shard, key: &[u8]) -> Result<Option<Bytes>, StateError> {
         let read = || {
             let Some(keyspace) = self.shared.existing(namespace)? else {
                 return Ok(None);

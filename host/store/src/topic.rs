@@ -31,8 +31,7 @@ pub(crate) struct Generation {
     /// By partition: the first offset that lies here and not in the generation before.
     pub first: Vec<u64>,
     pub keyspace: Keyspace,
-    /// Bytes appended, about.
-    pub bytes: AtomicU64,
+    bytes: AtomicU64,
 }
 
 struct Partition {
@@ -49,6 +48,8 @@ struct Tail {
     bytes: usize,
 }
 
+/// Bytes of a record's key.
+const RECORD_KEY: u64 = 12;
 /// What a record takes in memory beside its key, value and headers' bytes.
 const OVERHEAD: usize = 160;
 const HEADER_OVERHEAD: usize = 96;
@@ -159,13 +160,7 @@ impl Topic {
     }
 
     /// The part of a read that memory does not have: records in `[from, until)`.
-    pub fn read_disk(
-        &self,
-        shard: Shard,
-        from: Offset,
-        until: u64,
-        limit: usize,
-    ) -> Result<Vec<Record>, ReadError> {
+    pub fn read_disk(&self, shard: Shard, from: Offset, until: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
         let mut records = Vec::new();
         for generation in self.generations() {
             for found in generation.range(shard, from.0, until) {
@@ -173,8 +168,7 @@ impl Topic {
                     return Ok(records);
                 }
                 let (key, value) = found.into_inner()?;
-                let (_, offset) =
-                    layout::parse_record_key(&key).ok_or(ReadError::Encoding(from))?;
+                let (_, offset) = layout::parse_record_key(&key).ok_or(ReadError::Encoding(from))?;
                 let bytes = Bytes::copy_from_slice(&value);
                 let record = encoding::decode(&self.name, shard, Offset(offset), bytes)
                     .ok_or(ReadError::Encoding(Offset(offset)))?;
@@ -199,8 +193,7 @@ impl Topic {
     fn last_on_disk(&self, shard: Shard, end: u64) -> Result<Option<Record>, ReadError> {
         for generation in self.generations().iter().rev() {
             if let Some(found) = generation.range(shard, 0, end).next_back() {
-                let (_, offset) =
-                    layout::parse_record_key(&found.key()?).ok_or(ReadError::Encoding(Offset(0)))?;
+                let (_, offset) = layout::parse_record_key(&found.key()?).ok_or(ReadError::Encoding(Offset(0)))?;
                 let one = self.read_disk(shard, Offset(offset), offset + 1, 1)?;
                 return Ok(one.into_iter().next());
             }
@@ -215,6 +208,10 @@ impl Topic {
     pub fn active(&self) -> Arc<Generation> {
         let generations = self.generations.read();
         Arc::clone(generations.last().expect("a topic has a generation"))
+    }
+    /// Bytes of all generations, about.
+    pub fn size(&self) -> u64 {
+        self.generations.read().iter().map(|g| g.size()).sum()
     }
     /// By partition: the next offset to give away. The caller holds the writer's lock.
     pub fn next_offsets(&self) -> Vec<u64> {
@@ -239,6 +236,7 @@ impl Topic {
                 .map(|g| GenerationMeta {
                     number: g.number,
                     first: g.first.clone(),
+                    bytes: g.size(),
                 })
                 .collect(),
         }
@@ -267,18 +265,37 @@ impl From<fjall::Error> for ReadError {
 }
 
 impl Generation {
-    /// Its size is measured from what the disk has of it.
     pub fn new(number: u32, first: Vec<u64>, keyspace: Keyspace) -> Self {
-        let bytes = AtomicU64::new(keyspace.disk_space());
         Self {
             number,
             first,
             keyspace,
-            bytes,
+            bytes: AtomicU64::new(0),
         }
     }
-    pub fn note(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// As it was described; what was appended since is counted by what the disk has of it.
+    pub fn found(about: GenerationMeta, keyspace: Keyspace) -> Self {
+        let bytes = about.bytes.max(keyspace.disk_space());
+        Self {
+            bytes: AtomicU64::new(bytes),
+            ..Self::new(about.number, about.first, keyspace)
+        }
+    }
+    /// The same with other first offsets.
+    pub fn beginning(&self, first: Vec<u64>) -> Self {
+        Self {
+            bytes: AtomicU64::new(self.size()),
+            ..Self::new(self.number, first, self.keyspace.clone())
+        }
+    }
+    /// Bytes appended, about.
+    pub fn size(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+    /// Counts bytes appended; the size then.
+    pub fn note(&self, bytes: usize) -> u64 {
+        let bytes = bytes as u64 + RECORD_KEY;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
     pub fn range(&self, shard: Shard, from: u64, until: u64) -> fjall::Iter {
         self.keyspace

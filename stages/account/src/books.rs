@@ -43,7 +43,12 @@ pub struct InHand {
 
 impl<'a> Books<'a> {
     pub fn open(cx: &'a mut dyn Context, config: &'a Config) -> Self {
-        Self { cx, config, ledger: None, outputs: Vec::new() }
+        Self {
+            cx,
+            config,
+            ledger: None,
+            outputs: Vec::new(),
+        }
     }
 
     pub fn close(self) -> Vec<Output> {
@@ -65,7 +70,11 @@ impl<'a> Books<'a> {
         if let Outcome::Refused(refusal) | Outcome::Refunded(refusal) = &outcome {
             self.cx.add("payments_failed_total", &[refusal.code.as_str()], 1);
         }
-        self.outputs.push(Output::End(End { opened, payment, outcome }));
+        self.outputs.push(Output::End(End {
+            opened,
+            payment,
+            outcome,
+        }));
     }
 
     pub fn drop_message(&mut self, why: Dropped) {
@@ -77,12 +86,20 @@ impl<'a> Books<'a> {
         let stored = ACCOUNTS.get(self.cx, name);
         let balance = stored.as_ref().map(|account| account.balance);
         let account = stored.or_else(|| is_funding(name).map(|currency| Account::new(currency, None)))?;
-        Some(InHand { name: name.to_owned(), account, stored: balance })
+        Some(InHand {
+            name: name.to_owned(),
+            account,
+            stored: balance,
+        })
     }
 
     /// An account that is not there yet.
     pub fn new_account(&self, name: &str, currency: Currency, limit: i64) -> InHand {
-        InHand { name: name.to_owned(), account: Account::new(currency, Some(limit)), stored: None }
+        InHand {
+            name: name.to_owned(),
+            account: Account::new(currency, Some(limit)),
+            stored: None,
+        }
     }
 
     pub fn save(&mut self, in_hand: &InHand) {
@@ -142,7 +159,8 @@ impl<'a> Books<'a> {
 
     fn ledger(&mut self) -> &mut Ledger {
         let cx = &*self.cx;
-        self.ledger.get_or_insert_with(|| LEDGER.get(cx, "all").unwrap_or_default())
+        self.ledger
+            .get_or_insert_with(|| LEDGER.get(cx, "all").unwrap_or_default())
     }
 }
 
@@ -193,5 +211,7 @@ pub fn unknown(name: &str) -> Refusal {
 }
 
 fn forgotten(id: &str) -> Rejection {
-    Code::TOO_OLD.rejection(format!("whether payment {id} was decided before is no longer remembered"))
+    Code::TOO_OLD.rejection(format!(
+        "whether payment {id} was decided before is no longer remembered"
+    ))
 }

@@ -23,15 +23,20 @@ impl Books<'_> {
                 self.end(opened, payment, Outcome::Refused(timed_out()));
             }
             Some(Debit::Waiting { place }) => {
-                let mut payer =
-                    self.account(&payment.terms.from).expect("an account with a waiting debit is never removed");
+                let mut payer = self
+                    .account(&payment.terms.from)
+                    .expect("an account with a waiting debit is never removed");
                 payer.account.waiting -= 1;
                 WAITING.delete(self.cx, waiting_key(&payer.name, place));
                 self.save(&payer);
                 self.new_debit(opened, &payment.terms.id, Debit::Cancelled);
                 self.end(opened, payment, Outcome::Refused(timed_out()));
             }
-            Some(Debit::Open { .. }) => self.emit(Transfer::Cancel { opened, payment, side: Side::To }),
+            Some(Debit::Open { .. }) => self.emit(Transfer::Cancel {
+                opened,
+                payment,
+                side: Side::To,
+            }),
             Some(Debit::Settled | Debit::Refunded | Debit::Refused | Debit::Cancelled) => {
                 self.drop_message(Dropped::Decided);
             }
@@ -45,7 +50,11 @@ impl Books<'_> {
             return Ok(());
         }
         self.new_credit(opened, &payment.terms.id, Credit::Cancelled);
-        self.emit(Transfer::Refund { opened, payment, refusal: timed_out() });
+        self.emit(Transfer::Refund {
+            opened,
+            payment,
+            refusal: timed_out(),
+        });
         Ok(())
     }
 }

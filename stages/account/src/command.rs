@@ -11,7 +11,12 @@ impl Books<'_> {
             Some(refusal) => Err(refusal),
             None => command.order.and_then(|order| self.obey(&command.account, order)),
         };
-        self.answer(Answer { account: command.account, id: command.id, command: command.kind, outcome });
+        self.answer(Answer {
+            account: command.account,
+            id: command.id,
+            command: command.kind,
+            outcome,
+        });
     }
 
     fn obey(&mut self, name: &str, order: Order) -> Result<(), Refusal> {

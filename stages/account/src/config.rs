@@ -18,7 +18,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { auto_open: false, one_debit_in_flight: false, remember: Span::days(8) }
+        Self {
+            auto_open: false,
+            one_debit_in_flight: false,
+            remember: Span::days(8),
+        }
     }
 }
 

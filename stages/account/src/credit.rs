@@ -23,7 +23,11 @@ impl Books<'_> {
             }
             Err(refusal) => {
                 self.new_credit(opened, &payment.terms.id, Credit::Refunded);
-                self.emit(Transfer::Refund { opened, payment, refusal });
+                self.emit(Transfer::Refund {
+                    opened,
+                    payment,
+                    refusal,
+                });
             }
         }
         Ok(())
@@ -46,8 +50,7 @@ impl InHand {
     fn receive(&mut self, terms: &Terms, now: i64) -> Result<(), Refusal> {
         self.permits(terms.currency)?;
         // What is unsettled may come back at any time, and a refund cannot be refused.
-        let highest =
-            Sum::from(self.account.balance) + self.account.unsettled.value_minor + Sum::from(terms.amount);
+        let highest = Sum::from(self.account.balance) + self.account.unsettled.value_minor + Sum::from(terms.amount);
         if highest > Sum::from(i64::MAX) {
             return Err(Code::AMOUNT_OVERFLOW.refusal(format!("the balance of {} would not fit", self.name)));
         }

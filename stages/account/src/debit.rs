@@ -15,7 +15,9 @@ impl Books<'_> {
         }
         let payer = match verdict {
             Some(refusal) => Err(refusal),
-            None => self.account(&payment.terms.from).ok_or_else(|| unknown(&payment.terms.from)),
+            None => self
+                .account(&payment.terms.from)
+                .ok_or_else(|| unknown(&payment.terms.from)),
         };
         match payer {
             Err(refusal) => self.refuse_debit(opened, payment, refusal),
@@ -62,7 +64,9 @@ impl Books<'_> {
             return self.drop_message(Dropped::NotOpen);
         };
         DEBITS.put(self.cx, &key, &Debit::Settled);
-        let mut payer = self.account(from).expect("an account with an open debit is never removed");
+        let mut payer = self
+            .account(from)
+            .expect("an account with an open debit is never removed");
         payer.account.unsettled.remove(amount);
         self.release(&mut payer);
         self.save(&payer);
@@ -75,10 +79,14 @@ impl Books<'_> {
             return self.drop_message(Dropped::NotOpen);
         };
         DEBITS.put(self.cx, &key, &Debit::Refunded);
-        let mut payer = self.account(&payment.terms.from).expect("an account with an open debit is never removed");
+        let mut payer = self
+            .account(&payment.terms.from)
+            .expect("an account with an open debit is never removed");
         payer.account.unsettled.remove(amount);
         payer.account.refunds.add(amount);
-        payer.moved(amount, self.cx.now()).expect("credits leave room for all that is unsettled");
+        payer
+            .moved(amount, self.cx.now())
+            .expect("credits leave room for all that is unsettled");
         self.clear(payer.account.currency, -Sum::from(amount));
         self.cx.add("account_movements_total", &["refund"], 1);
         self.end(opened, payment, Outcome::Refunded(refusal));

@@ -18,12 +18,37 @@ pub fn describe(minor: u32) -> Description {
         .store(state::CREDITS.decl())
         .store(state::WAITING.decl())
         .store(state::LEDGER.decl())
-        .view("account", ViewScope::OneShard, views::KEY_PARAMS, views::account_answer(minor).to_string())
-        .view("accounts", ViewScope::AllShards, views::PAGE_PARAMS, views::page_answer(minor).to_string())
+        .view(
+            "account",
+            ViewScope::OneShard,
+            views::KEY_PARAMS,
+            views::account_answer(minor).to_string(),
+        )
+        .view(
+            "accounts",
+            ViewScope::AllShards,
+            views::PAGE_PARAMS,
+            views::page_answer(minor).to_string(),
+        )
         .view("ledger", ViewScope::AllShards, views::NO_PARAMS, views::LEDGER_ANSWER)
-        .counter("account_movements_total", "movements", "Changes of balances.", &["kind"])
-        .counter("payments_failed_total", "payments", "Accepted payments that failed.", &["code"])
-        .counter("transfers_dropped_total", "messages", "Messages that moved nothing.", &["why"])
+        .counter(
+            "account_movements_total",
+            "movements",
+            "Changes of balances.",
+            &["kind"],
+        )
+        .counter(
+            "payments_failed_total",
+            "payments",
+            "Accepted payments that failed.",
+            &["code"],
+        )
+        .counter(
+            "transfers_dropped_total",
+            "messages",
+            "Messages that moved nothing.",
+            &["why"],
+        )
         .timers()
         .config(config::SCHEMA)
 }

@@ -36,8 +36,14 @@ pub struct Account<const MINOR: u32> {
 
 /// What an account is told. `verdict`: a validator's no.
 pub enum Message {
-    Transfer { transfer: Transfer, verdict: Option<Refusal> },
-    Command { command: Command, verdict: Option<Refusal> },
+    Transfer {
+        transfer: Transfer,
+        verdict: Option<Refusal>,
+    },
+    Command {
+        command: Command,
+        verdict: Option<Refusal>,
+    },
 }
 
 pub enum Output {
@@ -75,9 +81,15 @@ impl<const MINOR: u32> Stage for Account<MINOR> {
     fn parse(input: Input) -> Result<Message, Rejection> {
         let verdict = Refusal::of_verdicts(&input.verdicts);
         if input.port == topics::COMMANDS {
-            Ok(Message::Command { command: Command::parse(&input)?, verdict })
+            Ok(Message::Command {
+                command: Command::parse(&input)?,
+                verdict,
+            })
         } else {
-            Ok(Message::Transfer { transfer: Transfer::parse(&input)?, verdict })
+            Ok(Message::Transfer {
+                transfer: Transfer::parse(&input)?,
+                verdict,
+            })
         }
     }
 
@@ -89,7 +101,11 @@ impl<const MINOR: u32> Stage for Account<MINOR> {
                 Transfer::Debit { opened, payment } => books.debit(opened, payment, verdict)?,
                 Transfer::Credit { opened, payment } => books.credit(opened, payment, verdict)?,
                 Transfer::Settled { opened, id, from } => books.settled(opened, &id, &from),
-                Transfer::Refund { opened, payment, refusal } => books.refund(opened, payment, refusal),
+                Transfer::Refund {
+                    opened,
+                    payment,
+                    refusal,
+                } => books.refund(opened, payment, refusal),
                 Transfer::Cancel { opened, payment, side } => books.cancel(opened, payment, side)?,
                 Transfer::Next { from } => books.next(&from),
             },

@@ -23,7 +23,14 @@ impl Books<'_> {
         let place = payer.account.arrivals;
         payer.account.arrivals += 1;
         payer.account.waiting += 1;
-        WAITING.put(self.cx, waiting_key(&payer.name, place), &Waiting { opened, payment: payment.text.clone() });
+        WAITING.put(
+            self.cx,
+            waiting_key(&payer.name, place),
+            &Waiting {
+                opened,
+                payment: payment.text.clone(),
+            },
+        );
         self.new_debit(opened, &payment.terms.id, Debit::Waiting { place });
     }
 
@@ -39,7 +46,9 @@ impl Books<'_> {
             }
         }
         if payer.account.waiting > 0 && !self.blocked(payer) {
-            self.emit(Transfer::Next { from: payer.name.clone() });
+            self.emit(Transfer::Next {
+                from: payer.name.clone(),
+            });
         }
     }
 
@@ -54,7 +63,10 @@ impl Books<'_> {
 
     fn dequeue(&mut self, payer: &mut InHand) -> (i64, Payment) {
         let first = WAITING.scan(self.cx, waiting_prefix(&payer.name), None, 1);
-        let (key, waiting) = first.into_iter().next().expect("as many debits wait as the account counts");
+        let (key, waiting) = first
+            .into_iter()
+            .next()
+            .expect("as many debits wait as the account counts");
         let payment = Payment::parse(&waiting.payment).expect("it was a payment when it began to wait");
         WAITING.delete(self.cx, key);
         payer.account.waiting -= 1;

@@ -6,8 +6,16 @@ use fermata_stage::{Context, Due, Rejection};
 use crate::Config;
 use crate::state::{CREDITS, DEBITS, Debit, LEDGER};
 
-pub const FORGET_DEBITS: Sweep = Sweep { timer: "forget-debits", batch: 256, pause: 1_000 };
-pub const FORGET_CREDITS: Sweep = Sweep { timer: "forget-credits", batch: 256, pause: 1_000 };
+pub const FORGET_DEBITS: Sweep = Sweep {
+    timer: "forget-debits",
+    batch: 256,
+    pause: 1_000,
+};
+pub const FORGET_CREDITS: Sweep = Sweep {
+    timer: "forget-credits",
+    batch: 256,
+    pause: 1_000,
+};
 
 pub fn sweep(cx: &mut dyn Context, config: &Config, timer: &Due) -> Result<(), Rejection> {
     let mut ledger = LEDGER.get(cx, "all").unwrap_or_default();

@@ -51,11 +51,17 @@ pub fn query(minor: u32, cx: &dyn Reader, view: &str, params: &Value) -> Result<
 pub fn merge(view: &str, params: &Value, partials: Vec<Value>) -> Result<Value, ViewError> {
     match view {
         "accounts" => {
-            let parts = partials.into_iter().map(|part| read(view, part)).collect::<Result<Vec<_>, _>>()?;
+            let parts = partials
+                .into_iter()
+                .map(|part| read(view, part))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(to_value(&page::merge(&page::Request::new(params)?, parts)))
         }
         "ledger" => {
-            let parts = partials.into_iter().map(|part| read(view, part)).collect::<Result<Vec<_>, _>>()?;
+            let parts = partials
+                .into_iter()
+                .map(|part| read(view, part))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(ledger::merge(parts))
         }
         _ => Err(ViewError::NotFound),

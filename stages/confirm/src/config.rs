@@ -17,7 +17,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { remember: Span::days(8), keep_windows: Span::days(1), keep_days: 31 }
+        Self {
+            remember: Span::days(8),
+            keep_windows: Span::days(1),
+            keep_days: 31,
+        }
     }
 }
 

@@ -12,11 +12,36 @@ pub fn describe(minor: u32) -> Description {
         .store(state::ENDS.decl())
         .store(state::WINDOWS.decl())
         .store(state::FIGURES.decl())
-        .view("confirmed", ViewScope::AllShards, views::NO_PARAMS, views::confirmed_answer(minor))
-        .view("throughput", ViewScope::AllShards, views::THROUGHPUT_PARAMS, views::THROUGHPUT_ANSWER)
-        .counter("payments_confirmed_total", "payments", "Payments confirmed.", &["currency"])
-        .counter("payments_confirmed_minor_total", "minor units", "Value confirmed.", &["currency"])
-        .counter("ends_repeated_total", "messages", "Ends of payments that were confirmed before.", &[])
+        .view(
+            "confirmed",
+            ViewScope::AllShards,
+            views::NO_PARAMS,
+            views::confirmed_answer(minor),
+        )
+        .view(
+            "throughput",
+            ViewScope::AllShards,
+            views::THROUGHPUT_PARAMS,
+            views::THROUGHPUT_ANSWER,
+        )
+        .counter(
+            "payments_confirmed_total",
+            "payments",
+            "Payments confirmed.",
+            &["currency"],
+        )
+        .counter(
+            "payments_confirmed_minor_total",
+            "minor units",
+            "Value confirmed.",
+            &["currency"],
+        )
+        .counter(
+            "ends_repeated_total",
+            "messages",
+            "Ends of payments that were confirmed before.",
+            &[],
+        )
         .timers()
         .config(config::SCHEMA)
 }

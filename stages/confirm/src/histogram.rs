@@ -71,7 +71,10 @@ mod tests {
             assert!(bucket >= last, "{value}");
             last = bucket;
             let highest = highest(bucket);
-            assert!(highest >= value && highest - value <= value / 16, "{value} stands as {highest}");
+            assert!(
+                highest >= value && highest - value <= value / 16,
+                "{value} stands as {highest}"
+            );
         }
     }
 
@@ -80,7 +83,11 @@ mod tests {
         let (mut whole, mut odd, mut even) = (Histogram::default(), Histogram::default(), Histogram::default());
         for value in 1..=1_000 {
             whole.add(value);
-            if value % 2 == 0 { even.add(value) } else { odd.add(value) }
+            if value % 2 == 0 {
+                even.add(value)
+            } else {
+                odd.add(value)
+            }
         }
         odd.merge(&even);
         assert_eq!(odd, whole);

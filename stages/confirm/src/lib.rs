@@ -18,7 +18,11 @@ use serde_json::Value;
 pub use config::Config;
 use state::{ENDS, Figures, Mark, WINDOWS, Window};
 
-const FORGET: Sweep = Sweep { timer: "forget", batch: 256, pause: 1_000 };
+const FORGET: Sweep = Sweep {
+    timer: "forget",
+    batch: 256,
+    pause: 1_000,
+};
 /// Old windows that go when a new one begins; there is one new window for each currency in a minute.
 const OLD_WINDOWS: u32 = 8;
 
@@ -70,11 +74,18 @@ impl<const MINOR: u32> Stage for Confirm<MINOR> {
         }
         let mut figures = Figures::load(cx);
         if figures.memory.may_have_forgotten(end.opened) {
-            let reason = format!("whether payment {} was confirmed before is no longer remembered", terms.id);
+            let reason = format!(
+                "whether payment {} was confirmed before is no longer remembered",
+                terms.id
+            );
             return Err(Code::TOO_OLD.rejection(reason));
         }
         ENDS.put(cx, &key, &Mark {});
-        FORGET.arm(cx, &mut figures.memory.alarm, end.opened.saturating_add(self.config.remember.as_millis()));
+        FORGET.arm(
+            cx,
+            &mut figures.memory.alarm,
+            end.opened.saturating_add(self.config.remember.as_millis()),
+        );
         let now = cx.now();
         figures.count(&time::day(now), terms.currency, terms.amount, self.config.keep_days);
         figures.save(cx);
@@ -84,7 +95,11 @@ impl<const MINOR: u32> Stage for Confirm<MINOR> {
         cx.add("payments_confirmed_total", &[terms.currency.as_str()], 1);
         let amount = u64::try_from(terms.amount).expect("validate lets only positive amounts pass");
         cx.add("payments_confirmed_minor_total", &[terms.currency.as_str()], amount);
-        Ok(vec![Output(Confirmed { opened: end.opened, latency_ms, payment: end.payment })])
+        Ok(vec![Output(Confirmed {
+            opened: end.opened,
+            latency_ms,
+            payment: end.payment,
+        })])
     }
 
     fn fired(&self, cx: &mut dyn Context, timer: Due) -> Result<Vec<Output>, Rejection> {

@@ -84,7 +84,10 @@ impl Window {
         self.count += 1;
         self.value_minor += amount.into();
         if first || amount > self.largest.amount {
-            self.largest = Largest { id: id.to_owned(), amount };
+            self.largest = Largest {
+                id: id.to_owned(),
+                amount,
+            };
         }
     }
 

@@ -115,7 +115,11 @@ fn windows(cx: &dyn Reader, since: i64) -> Vec<Part> {
         after = last.clone();
         parts.extend(page.into_iter().filter_map(|(key, window)| {
             let (at, currency) = timed::split(&key);
-            Some(Part { at, currency: Currency::parse(currency)?, window })
+            Some(Part {
+                at,
+                currency: Currency::parse(currency)?,
+                window,
+            })
         }));
     }
 }
@@ -123,11 +127,17 @@ fn windows(cx: &dyn Reader, since: i64) -> Vec<Part> {
 pub fn merge(minor: u32, view: &str, partials: Vec<Value>) -> Result<Value, ViewError> {
     match view {
         "confirmed" => {
-            let parts = partials.into_iter().map(|part| read(view, part)).collect::<Result<_, _>>()?;
+            let parts = partials
+                .into_iter()
+                .map(|part| read(view, part))
+                .collect::<Result<_, _>>()?;
             Ok(to_value(&merge_confirmed(minor, parts)))
         }
         "throughput" => {
-            let parts: Vec<Vec<Part>> = partials.into_iter().map(|part| read(view, part)).collect::<Result<_, _>>()?;
+            let parts: Vec<Vec<Part>> = partials
+                .into_iter()
+                .map(|part| read(view, part))
+                .collect::<Result<_, _>>()?;
             Ok(merge_windows(parts.into_iter().flatten()))
         }
         _ => Err(ViewError::NotFound),
@@ -145,7 +155,10 @@ fn merge_confirmed(minor: u32, parts: Vec<Confirmed>) -> Confirmed {
         }
     }
     if minor >= 1 {
-        let means = sum.currency.iter().map(|(currency, tally)| (*currency, tally.mean_minor().unwrap_or_default()));
+        let means = sum
+            .currency
+            .iter()
+            .map(|(currency, tally)| (*currency, tally.mean_minor().unwrap_or_default()));
         sum.mean_value_minor = Some(means.collect());
     }
     sum

@@ -15,7 +15,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { timeout: Span::seconds(30), keep_ended: Span::seconds(15 * 60) }
+        Self {
+            timeout: Span::seconds(30),
+            keep_ended: Span::seconds(15 * 60),
+        }
     }
 }
 

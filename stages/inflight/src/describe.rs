@@ -15,11 +15,31 @@ pub fn describe(minor: u32) -> Description {
         .store(state::OPEN.decl())
         .store(state::ENDED.decl())
         .store(state::FIGURES.decl())
-        .view("inflight", ViewScope::AllShards, views::NO_PARAMS, views::inflight_answer(minor))
+        .view(
+            "inflight",
+            ViewScope::AllShards,
+            views::NO_PARAMS,
+            views::inflight_answer(minor),
+        )
         .view("payment", ViewScope::OneShard, views::KEY_PARAMS, views::PAYMENT_ANSWER)
-        .gauge("payments_in_flight", "payments", "Payments that are open.", &["currency"])
-        .counter("payments_ended_total", "payments", "Ends that arrived, by how.", &["outcome"])
-        .counter("payments_timed_out_total", "payments", "Payments that took too long.", &[])
+        .gauge(
+            "payments_in_flight",
+            "payments",
+            "Payments that are open.",
+            &["currency"],
+        )
+        .counter(
+            "payments_ended_total",
+            "payments",
+            "Ends that arrived, by how.",
+            &["outcome"],
+        )
+        .counter(
+            "payments_timed_out_total",
+            "payments",
+            "Payments that took too long.",
+            &[],
+        )
         .timers()
         .config(config::SCHEMA)
 }

@@ -83,7 +83,10 @@ impl<const MINOR: u32> Stage for Inflight<MINOR> {
                 timers::forget(cx, &self.config);
                 Ok(Vec::new())
             }
-            other => Err(Rejection::new("unknown-timer", format!("inflight has no timer {other}"))),
+            other => Err(Rejection::new(
+                "unknown-timer",
+                format!("inflight has no timer {other}"),
+            )),
         }
     }
 
@@ -108,7 +111,15 @@ impl<const MINOR: u32> Inflight<MINOR> {
             Some(Entry { ended: Some(ended), .. }) => ENDED.delete(cx, timed::key(ended.at, &terms.id)),
             None => {}
         }
-        PAYMENTS.put(cx, &terms.id, &Entry { opened, payment: payment.text.clone(), ended: None });
+        PAYMENTS.put(
+            cx,
+            &terms.id,
+            &Entry {
+                opened,
+                payment: payment.text.clone(),
+                ended: None,
+            },
+        );
         OPEN.put(cx, timed::key(opened, &terms.id), &Index {});
         let mut figures = Figures::load(cx);
         let tally = figures.currencies.entry(terms.currency).or_default();
@@ -122,7 +133,9 @@ impl<const MINOR: u32> Inflight<MINOR> {
     /// An end of a payment that is not open, or of another life of its id, is ignored.
     fn close(&self, cx: &mut dyn Context, end: End) {
         let terms = &end.payment.terms;
-        let open = PAYMENTS.get(cx, &terms.id).filter(|entry| entry.ended.is_none() && entry.opened == end.opened);
+        let open = PAYMENTS
+            .get(cx, &terms.id)
+            .filter(|entry| entry.ended.is_none() && entry.opened == end.opened);
         let Some(entry) = open else {
             return cx.add("payments_ended_total", &["ignored"], 1);
         };
@@ -133,8 +146,20 @@ impl<const MINOR: u32> Inflight<MINOR> {
             Outcome::Refunded(refusal) => (How::Refunded, Some(refusal)),
         };
         let (code, reason) = refusal.map(|Refusal { code, reason }| (code, reason)).unzip();
-        PAYMENTS.put(cx, &terms.id, &entry.end(terms, state::Ended { how, at: now, code, reason }));
         OPEN.delete(cx, timed::key(entry.opened, &terms.id));
+        PAYMENTS.put(
+            cx,
+            &terms.id,
+            &entry.end(
+                terms,
+                state::Ended {
+                    how,
+                    at: now,
+                    code,
+                    reason,
+                },
+            ),
+        );
         ENDED.put(cx, timed::key(now, &terms.id), &Index {});
         let mut figures = Figures::load(cx);
         let tally = figures.currencies.entry(terms.currency).or_default();
@@ -147,7 +172,11 @@ impl<const MINOR: u32> Inflight<MINOR> {
 }
 
 fn gauge(cx: &mut dyn Context, currency: &str, count: u64) {
-    cx.set("payments_in_flight", &[currency], i64::try_from(count).unwrap_or(i64::MAX));
+    cx.set(
+        "payments_in_flight",
+        &[currency],
+        i64::try_from(count).unwrap_or(i64::MAX),
+    );
 }
 
 #[cfg(not(feature = "v1-1"))]

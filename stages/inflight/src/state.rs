@@ -30,7 +30,11 @@ pub struct Entry {
 impl Entry {
     pub fn end(self, terms: &Terms, ended: Ended) -> Self {
         let terms = serde_json::value::to_raw_value(terms).expect("terms are plain data");
-        Self { opened: self.opened, payment: terms, ended: Some(ended) }
+        Self {
+            opened: self.opened,
+            payment: terms,
+            ended: Some(ended),
+        }
     }
 }
 

@@ -8,8 +8,16 @@ use crate::Config;
 use crate::state::{ENDED, Figures, OPEN, PAYMENTS, Place};
 
 /// Each entry becomes an emission.
-pub const TIME_OUT: Sweep = Sweep { timer: "time-out", batch: 32, pause: 100 };
-pub const FORGET: Sweep = Sweep { timer: "forget", batch: 256, pause: 1_000 };
+pub const TIME_OUT: Sweep = Sweep {
+    timer: "time-out",
+    batch: 32,
+    pause: 100,
+};
+pub const FORGET: Sweep = Sweep {
+    timer: "forget",
+    batch: 256,
+    pause: 1_000,
+};
 
 /// Payments that one firing carries along, in bytes: the emissions of one call are bounded.
 const BYTES: usize = 256 << 10;
@@ -18,7 +26,10 @@ const BYTES: usize = 256 << 10;
 pub fn cancel(cx: &mut dyn Context, config: &Config) -> Vec<Transfer> {
     let mut figures = Figures::load(cx);
     let wait = config.timeout.as_millis();
-    let after = figures.cancelled.as_ref().map(|place| timed::key(place.opened, &place.id));
+    let after = figures
+        .cancelled
+        .as_ref()
+        .map(|place| timed::key(place.opened, &place.id));
     let found = TIME_OUT.find(cx, OPEN, after.as_deref(), cx.now() - wait);
     let mut rest = found.rest;
     let (mut cancels, mut bytes) = (Vec::new(), 0);
@@ -31,8 +42,15 @@ pub fn cancel(cx: &mut dyn Context, config: &Config) -> Vec<Transfer> {
         let entry = PAYMENTS.get(cx, id).expect("what is indexed as open is there");
         let payment = Payment::parse(&entry.payment).expect("it was a payment when it was opened");
         bytes += payment.text.get().len();
-        cancels.push(Transfer::Cancel { opened, payment, side: Side::From });
-        figures.cancelled = Some(Place { opened, id: id.to_owned() });
+        cancels.push(Transfer::Cancel {
+            opened,
+            payment,
+            side: Side::From,
+        });
+        figures.cancelled = Some(Place {
+            opened,
+            id: id.to_owned(),
+        });
     }
     TIME_OUT.rearm(cx, &mut figures.time_out, rest, wait, b"");
     figures.save(cx);

@@ -121,13 +121,21 @@ pub fn merge(minor: u32, view: &str, partials: Vec<Value>) -> Result<Value, View
             sum.currency.entry(currency).or_default().merge(tally);
         }
         // By the instant: as texts, 23:01:02Z would stand behind 23:01:02.345Z.
-        oldest.extend(part.open_since.into_iter().zip(part.open).map(|(since, id)| (time::parse(&since), since, id)));
+        oldest.extend(
+            part.open_since
+                .into_iter()
+                .zip(part.open)
+                .map(|(since, id)| (time::parse(&since), since, id)),
+        );
     }
     oldest.sort();
     oldest.truncate(OLDEST as usize);
     (sum.open_since, sum.open) = oldest.into_iter().map(|(_, since, id)| (since, id)).unzip();
     if minor >= 1 {
-        let means = sum.currency.iter().map(|(currency, tally)| (*currency, tally.mean_minor().unwrap_or_default()));
+        let means = sum
+            .currency
+            .iter()
+            .map(|(currency, tally)| (*currency, tally.mean_minor().unwrap_or_default()));
         sum.mean_value_minor = Some(means.collect());
     }
     Ok(to_value(&sum))

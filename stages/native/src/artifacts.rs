@@ -26,14 +26,23 @@ impl NativeArtifacts {
             builtin.insert(reference.to_owned(), artifact.digest);
             kept.insert(artifact.digest, artifact.bytes);
         }
-        Self { builtin, kept: Mutex::new(kept) }
+        Self {
+            builtin,
+            kept: Mutex::new(kept),
+        }
     }
 
     fn find(&self, digest: Digest, reference: &str) -> Result<Artifact, ArtifactError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&digest).map(|bytes| Artifact { digest, bytes: bytes.clone() }).ok_or_else(|| {
-            ArtifactError::NotFound { reference: reference.to_owned(), found: format!("{} kept components", kept.len()) }
-        })
+        kept.get(&digest)
+            .map(|bytes| Artifact {
+                digest,
+                bytes: bytes.clone(),
+            })
+            .ok_or_else(|| ArtifactError::NotFound {
+                reference: reference.to_owned(),
+                found: format!("{} kept components", kept.len()),
+            })
     }
 }
 
@@ -46,7 +55,10 @@ impl Default for NativeArtifacts {
 
 impl Artifacts for NativeArtifacts {
     fn resolve(&self, reference: &str) -> Result<Artifact, ArtifactError> {
-        let not_found = |found: String| ArtifactError::NotFound { reference: reference.to_owned(), found };
+        let not_found = |found: String| ArtifactError::NotFound {
+            reference: reference.to_owned(),
+            found,
+        };
         if let Some(name) = reference.strip_prefix("builtin:") {
             let digest = self.builtin.get(name).ok_or_else(|| {
                 let known: Vec<&str> = self.builtin.keys().map(String::as_str).collect();
@@ -58,7 +70,9 @@ impl Artifacts for NativeArtifacts {
             let digest = Digest::try_from(digits.to_owned()).map_err(|bad| not_found(bad.to_string()))?;
             return self.find(digest, reference);
         }
-        Err(not_found("neither `builtin:` nor `sha256:`; native components have no files".into()))
+        Err(not_found(
+            "neither `builtin:` nor `sha256:`; native components have no files".into(),
+        ))
     }
 
     fn get(&self, digest: &Digest) -> Result<Artifact, ArtifactError> {

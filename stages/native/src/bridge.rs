@@ -16,7 +16,9 @@ pub struct Bridge<'h> {
 
 impl<'h> Bridge<'h> {
     pub fn new(host: &'h mut dyn HostCalls) -> Self {
-        Self { host: RefCell::new(host) }
+        Self {
+            host: RefCell::new(host),
+        }
     }
 
     /// Asks the host; a refusal ends the stage's call, as a trap would.
@@ -31,7 +33,10 @@ impl Reader for Bridge<'_> {
         self.ask(|host| host.get(store, key)).map(Vec::from)
     }
     fn scan_raw(&self, store: &str, prefix: &[u8], after: Option<&[u8]>, limit: u32) -> Vec<Entry> {
-        self.ask(|host| host.scan(store, prefix, after, limit)).into_iter().map(convert::entry).collect()
+        self.ask(|host| host.scan(store, prefix, after, limit))
+            .into_iter()
+            .map(convert::entry)
+            .collect()
     }
     fn now(&self) -> i64 {
         self.host.borrow().now().0

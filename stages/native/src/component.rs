@@ -31,7 +31,10 @@ impl NativeStage {
         description: fermata_stage::Description,
         init: impl Fn(&str) -> Result<Box<dyn AnyStage>, String> + Send + Sync + 'static,
     ) -> Self {
-        Self { description: convert::description(description), init: Arc::new(init) }
+        Self {
+            description: convert::description(description),
+            init: Arc::new(init),
+        }
     }
 
     /// A stage that is one closure: any configuration, no timers, no views.
@@ -62,7 +65,10 @@ where
         (self.0)(cx, input)
     }
     fn fired(&self, _cx: &mut dyn Context, timer: Due) -> Result<Vec<Emission>, Rejection> {
-        Err(Rejection::new("no-timers", format!("a closure has no timers, yet {} fired", timer.id)))
+        Err(Rejection::new(
+            "no-timers",
+            format!("a closure has no timers, yet {} fired", timer.id),
+        ))
     }
     fn query(&self, _cx: &dyn Reader, _view: &str, _params: &str) -> Result<String, ViewError> {
         Err(ViewError::NotFound)
@@ -88,6 +94,12 @@ impl NativeGenerator {
 
     pub(crate) fn init(&self, config: &str, seed: u64) -> Result<(Box<dyn AnyGenerator>, ports::Plan), String> {
         let (generator, plan) = self.0.init(config, seed)?;
-        Ok((generator, ports::Plan { outputs: plan.outputs, setup: plan.setup }))
+        Ok((
+            generator,
+            ports::Plan {
+                outputs: plan.outputs,
+                setup: plan.setup,
+            },
+        ))
     }
 }

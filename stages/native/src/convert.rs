@@ -15,7 +15,12 @@ pub fn description(from: sdk::Description) -> host::Description {
         stores: from
             .stores
             .into_iter()
-            .map(|s| host::StoreDecl { name: s.name, schema: s.schema, migrates: s.migrates, reverts: s.reverts })
+            .map(|s| host::StoreDecl {
+                name: s.name,
+                schema: s.schema,
+                migrates: s.migrates,
+                reverts: s.reverts,
+            })
             .collect(),
         views: from.views.into_iter().map(view).collect(),
         metrics: from.metrics.into_iter().map(metric).collect(),
@@ -25,7 +30,10 @@ pub fn description(from: sdk::Description) -> host::Description {
 }
 
 fn port(from: sdk::Port) -> host::Port {
-    host::Port { name: from.name, versions: from.versions }
+    host::Port {
+        name: from.name,
+        versions: from.versions,
+    }
 }
 
 fn view(from: sdk::ViewDecl) -> host::ViewDecl {
@@ -33,7 +41,12 @@ fn view(from: sdk::ViewDecl) -> host::ViewDecl {
         sdk::ViewScope::OneShard => host::ViewScope::OneShard,
         sdk::ViewScope::AllShards => host::ViewScope::AllShards,
     };
-    host::ViewDecl { name: from.name, scope, params: from.params, answer: from.answer }
+    host::ViewDecl {
+        name: from.name,
+        scope,
+        params: from.params,
+        answer: from.answer,
+    }
 }
 
 fn metric(from: sdk::MetricDecl) -> host::MetricDecl {
@@ -42,7 +55,13 @@ fn metric(from: sdk::MetricDecl) -> host::MetricDecl {
         sdk::MetricKind::Gauge => host::MetricKind::Gauge,
         sdk::MetricKind::Histogram => host::MetricKind::Histogram,
     };
-    host::MetricDecl { name: from.name, kind, unit: from.unit, help: from.help, labels: from.labels }
+    host::MetricDecl {
+        name: from.name,
+        kind,
+        unit: from.unit,
+        help: from.help,
+        labels: from.labels,
+    }
 }
 
 pub fn input(from: core::Input) -> sdk::Input {
@@ -53,19 +72,31 @@ pub fn input(from: core::Input) -> sdk::Input {
         headers: from
             .headers
             .into_iter()
-            .map(|h| sdk::Header { key: h.key, value: h.value.map(Vec::from) })
+            .map(|h| sdk::Header {
+                key: h.key,
+                value: h.value.map(Vec::from),
+            })
             .collect(),
         timestamp: from.timestamp.0,
         verdicts: from
             .verdicts
             .into_iter()
-            .map(|v| sdk::Verdict { validator: v.validator, code: v.code, reason: v.reason })
+            .map(|v| sdk::Verdict {
+                validator: v.validator,
+                code: v.code,
+                reason: v.reason,
+            })
             .collect(),
     }
 }
 
 pub fn due(from: core::Due) -> sdk::Due {
-    sdk::Due { id: from.id, key: from.key.map(Vec::from), at: from.at.0, payload: from.payload.into() }
+    sdk::Due {
+        id: from.id,
+        key: from.key.map(Vec::from),
+        at: from.at.0,
+        payload: from.payload.into(),
+    }
 }
 
 pub fn emission(from: sdk::Emission) -> core::Emission {
@@ -76,7 +107,10 @@ pub fn emission(from: sdk::Emission) -> core::Emission {
         headers: from
             .headers
             .into_iter()
-            .map(|h| core::Header { key: h.key, value: h.value.map(Bytes::from) })
+            .map(|h| core::Header {
+                key: h.key,
+                value: h.value.map(Bytes::from),
+            })
             .collect(),
     }
 }
@@ -84,7 +118,10 @@ pub fn emission(from: sdk::Emission) -> core::Emission {
 pub fn outcome(from: Result<Vec<sdk::Emission>, sdk::Rejection>) -> core::Outcome {
     match from {
         Ok(emissions) => Ok(emissions.into_iter().map(emission).collect()),
-        Err(rejection) => Err(core::Rejection { code: rejection.code, reason: rejection.reason }),
+        Err(rejection) => Err(core::Rejection {
+            code: rejection.code,
+            reason: rejection.reason,
+        }),
     }
 }
 
@@ -96,7 +133,10 @@ pub fn view_answer(from: Result<String, sdk::ViewError>) -> Result<String, ports
 }
 
 pub fn entry((key, value): (Bytes, Bytes)) -> sdk::Entry {
-    sdk::Entry { key: key.into(), value: value.into() }
+    sdk::Entry {
+        key: key.into(),
+        value: value.into(),
+    }
 }
 
 pub fn level(from: sdk::Level) -> LogLevel {

@@ -22,7 +22,9 @@ pub struct NativeExecutor {
 
 impl NativeExecutor {
     pub fn new(registry: Registry) -> Self {
-        Self { registry: Arc::new(registry) }
+        Self {
+            registry: Arc::new(registry),
+        }
     }
 }
 
@@ -38,7 +40,10 @@ impl Executor for NativeExecutor {
         let stage = self.registry.find_stage(component)?.clone();
         init(&stage, config).map_err(|refused| PrepareError::Init(refused.message))?;
         Ok(Arc::new(NativeVersion {
-            id: VersionId { component: component.digest, config: Digest::of(config.as_bytes()) },
+            id: VersionId {
+                component: component.digest,
+                config: Digest::of(config.as_bytes()),
+            },
             stage,
             config: config.to_owned(),
         }))

@@ -24,7 +24,9 @@ impl NativeInstance {
         call: impl FnOnce(&dyn AnyStage, &mut Bridge<'_>) -> T,
     ) -> Called<T> {
         let result = match self.stage.take() {
-            None => Err(Failure::Host("the instance failed in an earlier call; make another".into())),
+            None => Err(Failure::Host(
+                "the instance failed in an earlier call; make another".into(),
+            )),
             Some(stage) => {
                 let mut bridge = Bridge::new(&mut *host);
                 let result = guarded(|| call(&*stage, &mut bridge));
@@ -40,7 +42,9 @@ impl NativeInstance {
 
 impl Instance for NativeInstance {
     fn process(&mut self, input: Input, host: Box<dyn HostCalls>) -> Called<Outcome> {
-        self.call(host, |stage, cx| convert::outcome(stage.process(cx, convert::input(input))))
+        self.call(host, |stage, cx| {
+            convert::outcome(stage.process(cx, convert::input(input)))
+        })
     }
 
     fn fired(&mut self, due: Due, host: Box<dyn HostCalls>) -> Called<Outcome> {
@@ -58,7 +62,9 @@ impl Instance for NativeInstance {
         partials: Vec<String>,
         host: Box<dyn HostCalls>,
     ) -> Called<Result<String, ViewError>> {
-        self.call(host, |stage, _cx| convert::view_answer(stage.merge(view, params, &partials)))
+        self.call(host, |stage, _cx| {
+            convert::view_answer(stage.merge(view, params, &partials))
+        })
     }
 
     fn stretch(&mut self, _factor: u32) {

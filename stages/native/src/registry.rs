@@ -52,17 +52,24 @@ impl Registry {
 
     pub(crate) fn find_stage(&self, component: &Artifact) -> Result<&NativeStage, PrepareError> {
         let reference = reference(component)?;
-        self.stages.get(reference).ok_or_else(|| self.unknown(reference, "stage"))
+        self.stages
+            .get(reference)
+            .ok_or_else(|| self.unknown(reference, "stage"))
     }
 
     pub(crate) fn find_generator(&self, component: &Artifact) -> Result<&NativeGenerator, PrepareError> {
         let reference = reference(component)?;
-        self.generators.get(reference).ok_or_else(|| self.unknown(reference, "generator"))
+        self.generators
+            .get(reference)
+            .ok_or_else(|| self.unknown(reference, "generator"))
     }
 
     fn unknown(&self, reference: &str, kind: &str) -> PrepareError {
         let known: Vec<&str> = self.references().collect();
-        PrepareError::NotAComponent(format!("no native {kind} {reference}; registered: {}", known.join(", ")))
+        PrepareError::NotAComponent(format!(
+            "no native {kind} {reference}; registered: {}",
+            known.join(", ")
+        ))
     }
 }
 

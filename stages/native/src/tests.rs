@@ -22,7 +22,10 @@ fn only_seen(store: &str) -> Result<(), Refused> {
     match store {
         "seen" => Ok(()),
         "broken" => Err(Refused::Host("disk gone".into())),
-        other => Err(Refused::Fault(Fault::new(FaultCode::Contract, format!("store {other} is not declared")))),
+        other => Err(Refused::Fault(Fault::new(
+            FaultCode::Contract,
+            format!("store {other} is not declared"),
+        ))),
     }
 }
 
@@ -61,8 +64,14 @@ impl HostCalls for Host {
         limit: u32,
     ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
         only_seen(store)?;
-        let entries = self.0.iter().filter(|(k, _)| k.starts_with(prefix) && after.is_none_or(|a| k.as_slice() > a));
-        Ok(entries.take(limit as usize).map(|(k, v)| (k.clone().into(), v.clone().into())).collect())
+        let entries = self
+            .0
+            .iter()
+            .filter(|(k, _)| k.starts_with(prefix) && after.is_none_or(|a| k.as_slice() > a));
+        Ok(entries
+            .take(limit as usize)
+            .map(|(k, v)| (k.clone().into(), v.clone().into()))
+            .collect())
     }
     fn set_timer(&mut self, _: &str, _: Timestamp, _: &[u8]) -> Result<(), Refused> {
         Ok(())
@@ -125,8 +134,14 @@ struct Bench {
 
 fn bench() -> Bench {
     let registry = Registry::empty().with(counter());
-    let artifact = NativeArtifacts::new(&registry).resolve("builtin:counter@1.0.0").unwrap();
-    Bench { version: NativeExecutor::new(registry).prepare(&artifact, "{}", &Limits::default()).unwrap() }
+    let artifact = NativeArtifacts::new(&registry)
+        .resolve("builtin:counter@1.0.0")
+        .unwrap();
+    Bench {
+        version: NativeExecutor::new(registry)
+            .prepare(&artifact, "{}", &Limits::default())
+            .unwrap(),
+    }
 }
 
 impl Bench {
@@ -160,9 +175,15 @@ fn processes_and_keeps_state_in_the_host() {
 #[test]
 fn a_panic_is_a_trap_with_its_message_and_the_instance_is_dead() {
     let (failure, mut instance) = bench().fails("panic");
-    let Failure::Fault(fault) = failure else { panic!("not a fault: {failure:?}") };
+    let Failure::Fault(fault) = failure else {
+        panic!("not a fault: {failure:?}")
+    };
     assert_eq!(fault.code, FaultCode::Trap);
-    assert!(fault.message.ends_with("no way") && fault.message.contains("tests.rs"), "{}", fault.message);
+    assert!(
+        fault.message.ends_with("no way") && fault.message.contains("tests.rs"),
+        "{}",
+        fault.message
+    );
     let after = instance.process(record("x"), Box::<Host>::default()).result;
     assert!(matches!(after, Err(Failure::Host(_))), "{after:?}");
 }
@@ -170,7 +191,10 @@ fn a_panic_is_a_trap_with_its_message_and_the_instance_is_dead() {
 #[test]
 fn a_refused_host_call_ends_the_call() {
     let (failure, _) = bench().fails("other store");
-    assert_eq!(failure, Failure::Fault(Fault::new(FaultCode::Contract, "store other is not declared")));
+    assert_eq!(
+        failure,
+        Failure::Fault(Fault::new(FaultCode::Contract, "store other is not declared"))
+    );
     let (failure, _) = bench().fails("broken store");
     assert_eq!(failure, Failure::Host("disk gone".into()));
 }
@@ -186,7 +210,13 @@ fn refuses_what_it_does_not_know() {
     let artifacts = NativeArtifacts::new(&Registry::empty().with(counter()));
     assert!(artifacts.resolve("builtin:nobody@1.0.0").is_err());
     let kept = artifacts.put(Bytes::from_static(b"native:counter@1.0.0")).unwrap();
-    assert_eq!(artifacts.resolve(&format!("sha256:{}", kept.digest.full())).unwrap().bytes, kept.bytes);
+    assert_eq!(
+        artifacts
+            .resolve(&format!("sha256:{}", kept.digest.full()))
+            .unwrap()
+            .bytes,
+        kept.bytes
+    );
 }
 
 /// Every shipped stage is there in both versions, and says who it is.
@@ -196,7 +226,10 @@ fn ships_all_stages_twice_and_the_generator() {
     let references: Vec<&str> = registry.references().collect();
     for stage in ["validate", "inflight", "account", "confirm"] {
         for version in ["1.0.0", "1.1.0"] {
-            assert!(references.contains(&format!("{stage}@{version}").as_str()), "{stage}@{version} in {references:?}");
+            assert!(
+                references.contains(&format!("{stage}@{version}").as_str()),
+                "{stage}@{version} in {references:?}"
+            );
         }
     }
     assert_eq!(references.len(), 9, "{references:?}");

@@ -60,7 +60,10 @@ fn keep_hook_quiet() {
         let previous = take_hook();
         set_hook(Box::new(move |info| {
             let noted = GUARDED.with_borrow_mut(|guarded| {
-                guarded.as_mut().map(|place| *place = info.location().map(ToString::to_string)).is_some()
+                guarded
+                    .as_mut()
+                    .map(|place| *place = info.location().map(ToString::to_string))
+                    .is_some()
             });
             if !noted {
                 previous(info);

@@ -66,7 +66,10 @@ impl Code {
 
     /// As the end of a payment.
     pub fn refusal(self, reason: impl Into<String>) -> Refusal {
-        Refusal { code: self, reason: reason.into() }
+        Refusal {
+            code: self,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -102,10 +105,30 @@ mod tests {
     fn codes_are_kebab_case_and_differ() {
         for (index, (code, meaning)) in CODES.iter().enumerate() {
             assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code}");
-            assert!(!code.starts_with('-') && !code.ends_with('-') && code.len() <= 64, "{code}");
+            assert!(
+                !code.starts_with('-') && !code.ends_with('-') && code.len() <= 64,
+                "{code}"
+            );
             assert!(meaning.ends_with('.'), "{code}");
-            assert!(!CODES[..index].iter().any(|(other, _)| other == code), "{code} stands twice");
+            assert!(
+                !CODES[..index].iter().any(|(other, _)| other == code),
+                "{code} stands twice"
+            );
         }
+    }
+
+    #[test]
+    fn the_readme_has_every_code() {
+        let readme = include_str!("../../../examples/payments/README.md");
+        let rows: Vec<String> = CODES
+            .iter()
+            .map(|(code, meaning)| format!("| `{code}` | {meaning} |"))
+            .collect();
+        assert!(
+            readme.contains(&rows.join("\n")),
+            "the table of codes should be:\n{}",
+            rows.join("\n")
+        );
     }
 
     #[test]
@@ -115,7 +138,11 @@ mod tests {
             code: code.map(str::to_owned),
             reason: "7 in 60 s".to_owned(),
         };
-        let verdicts = [verdict("calm", None), verdict("acme-velocity", Some("too-fast")), verdict("late", Some("x"))];
+        let verdicts = [
+            verdict("calm", None),
+            verdict("acme-velocity", Some("too-fast")),
+            verdict("late", Some("x")),
+        ];
         let refusal = Refusal::of_verdicts(&verdicts).expect("one said no");
         assert_eq!(refusal.code.as_str(), "acme-velocity/too-fast");
         assert_eq!(refusal.reason, "7 in 60 s");

@@ -3,11 +3,12 @@
 use fermata_stage::{Emission, Input, Rejection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::payment::raw;
+use crate::payment::read;
 
 /// A record of `account.commands`: `{"type", "account"?, "id"?, "v"?, ...}`, keyed by the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ struct Wire {
 
 impl Command {
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = raw(input.value.as_deref())?.get();
+        let text = read::<&RawValue>(input.value.as_deref())?.get();
         if !text.starts_with('{') {
             return Err(Code::BAD_JSON.rejection("a command is a JSON object"));
         }
@@ -52,36 +53,57 @@ impl Command {
         if let Some(version) = wire.v
             && version != MESSAGE_VERSION
         {
-            return Err(
-                Code::UNKNOWN_VERSION.rejection(format!("v is {version}, this stage knows {MESSAGE_VERSION}"))
-            );
+            return Err(Code::UNKNOWN_VERSION.rejection(format!("v is {version}, this stage knows {MESSAGE_VERSION}")));
         }
-        let account = input.key.clone().and_then(|key| String::from_utf8(key).ok()).filter(|key| !key.is_empty());
+        let account = input
+            .key
+            .clone()
+            .and_then(|key| String::from_utf8(key).ok())
+            .filter(|key| !key.is_empty());
         let account =
             account.ok_or_else(|| Code::KEY_MISMATCH.rejection("the key of a command is the name of its account"))?;
         if wire.account.as_ref().is_some_and(|named| *named != account) {
-            return Err(Code::KEY_MISMATCH.rejection(format!("the command names another account than its key {account}")));
+            return Err(
+                Code::KEY_MISMATCH.rejection(format!("the command names another account than its key {account}"))
+            );
         }
-        let kind = wire.kind.as_deref().ok_or_else(|| Code::MISSING_FIELD.rejection("type is missing"))?;
+        let kind = wire
+            .kind
+            .as_deref()
+            .ok_or_else(|| Code::MISSING_FIELD.rejection("type is missing"))?;
         let (kind, order) = match kind {
             "open" => ("open", wire.open()),
             "close" => ("close", Ok(Order::Close)),
             "freeze" => ("freeze", Ok(Order::Freeze)),
             "unfreeze" => ("unfreeze", Ok(Order::Unfreeze)),
-            "limit" => ("limit", limit(wire.limit.as_ref(), None).map(|limit| Order::Limit { limit })),
+            "limit" => (
+                "limit",
+                limit(wire.limit.as_ref(), None).map(|limit| Order::Limit { limit }),
+            ),
             other => return Err(Code::UNKNOWN_TYPE.rejection(format!("there is no command {other:?}"))),
         };
-        Ok(Self { account, id: wire.id, kind, order })
+        Ok(Self {
+            account,
+            id: wire.id,
+            kind,
+            order,
+        })
     }
 }
 
 impl Wire {
     fn open(&self) -> Result<Order, Refusal> {
-        let code = self.currency.as_ref().ok_or_else(|| Code::MISSING_FIELD.refusal("currency is missing"))?;
+        let code = self
+            .currency
+            .as_ref()
+            .ok_or_else(|| Code::MISSING_FIELD.refusal("currency is missing"))?;
         let currency = code.as_str().and_then(Currency::parse).ok_or_else(|| {
             Code::BAD_CURRENCY.refusal(format!("currency is {code}, not a code of three capital letters"))
         })?;
-        Ok(Order::Open { currency, limit: limit(self.limit.as_ref(), Some(0))? })
+        Ok(Order::Open {
+            currency,
+            limit: limit(self.limit.as_ref(), Some(0))?,
+        })
     }
 }
 
@@ -89,7 +111,9 @@ fn limit(field: Option<&Value>, default: Option<i64>) -> Result<i64, Refusal> {
     match field {
         None => default.ok_or_else(|| Code::MISSING_FIELD.refusal("limit is missing")),
         Some(limit) => limit.as_i64().ok_or_else(|| {
-            Code::BAD_AMOUNT.refusal(format!("limit is {limit}, not an integer of minor units within 64 bits"))
+            Code::BAD_AMOUNT.refusal(format!(
+                "limit is {limit}, not an integer of minor units within 64 bits"
+            ))
         }),
     }
 }
@@ -145,12 +169,30 @@ mod tests {
     fn commands_are_read() {
         let eur = Currency::parse("EUR").expect("a currency");
         for (value, kind, order) in [
-            (r#"{"type":"open","currency":"EUR"}"#, "open", Order::Open { currency: eur, limit: 0 }),
-            (r#"{"v":1,"type":"open","currency":"EUR","limit":-5,"account":"acct-1"}"#, "open", Order::Open { currency: eur, limit: -5 }),
+            (
+                r#"{"type":"open","currency":"EUR"}"#,
+                "open",
+                Order::Open {
+                    currency: eur,
+                    limit: 0,
+                },
+            ),
+            (
+                r#"{"v":1,"type":"open","currency":"EUR","limit":-5,"account":"acct-1"}"#,
+                "open",
+                Order::Open {
+                    currency: eur,
+                    limit: -5,
+                },
+            ),
             (r#"{"type":"close"}"#, "close", Order::Close),
             (r#"{"type":"freeze"}"#, "freeze", Order::Freeze),
             (r#"{"type":"unfreeze"}"#, "unfreeze", Order::Unfreeze),
-            (r#"{"type":"limit","limit":-100}"#, "limit", Order::Limit { limit: -100 }),
+            (
+                r#"{"type":"limit","limit":-100}"#,
+                "limit",
+                Order::Limit { limit: -100 },
+            ),
         ] {
             let command = parse(value).expect(value);
             assert_eq!((command.kind, command.order), (kind, Ok(order)));

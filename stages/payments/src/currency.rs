@@ -69,7 +69,10 @@ mod tests {
 
     #[test]
     fn only_three_capital_letters_are_a_currency() {
-        assert_eq!(Currency::parse("EUR").map(|currency| currency.to_string()), Some("EUR".to_owned()));
+        assert_eq!(
+            Currency::parse("EUR").map(|currency| currency.to_string()),
+            Some("EUR".to_owned())
+        );
         for text in ["", "EU", "EURO", "eur", "E R", "EÜ", "€"] {
             assert_eq!(Currency::parse(text), None, "{text}");
         }

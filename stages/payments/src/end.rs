@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
-use crate::payment::{Payment, raw};
+use crate::payment::{Payment, read};
 
 /// What the accounts say of an accepted payment: `complete` or `failed`.
 #[derive(Debug, Clone)]
@@ -58,9 +58,7 @@ enum State {
 impl End {
     /// The record's key must be the payment's id.
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = raw(input.value.as_deref())?.get();
-        let wire: Wire<'_> =
-            serde_json::from_str(text).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
+        let wire: Wire<'_> = read(input.value.as_deref())?;
         if wire.v != MESSAGE_VERSION {
             return Err(Code::UNKNOWN_VERSION.rejection(format!("v is {}, this stage knows {MESSAGE_VERSION}", wire.v)));
         }
@@ -71,7 +69,9 @@ impl End {
         let outcome = match (wire.kind.as_ref(), wire.state) {
             ("complete", _) => Outcome::Complete,
             ("failed", Some(state)) => {
-                let code = wire.code.ok_or_else(|| Code::MISSING_FIELD.rejection("code is missing"))?;
+                let code = wire
+                    .code
+                    .ok_or_else(|| Code::MISSING_FIELD.rejection("code is missing"))?;
                 let refusal = code.refusal(wire.reason.unwrap_or_default());
                 match state {
                     State::Refused => Outcome::Refused(refusal),
@@ -81,7 +81,11 @@ impl End {
             ("failed", None) => return Err(Code::MISSING_FIELD.rejection("state is missing")),
             (other, _) => return Err(Code::UNKNOWN_TYPE.rejection(format!("no payment ends as {other:?}"))),
         };
-        Ok(Self { opened: wire.opened, payment, outcome })
+        Ok(Self {
+            opened: wire.opened,
+            payment,
+            outcome,
+        })
     }
 
     /// On the output port `complete` or `failed`.
@@ -188,13 +192,24 @@ mod tests {
             (Outcome::Refused(refusal()), "failed"),
             (Outcome::Refunded(refusal()), "failed"),
         ] {
-            let end = End { opened: 5, payment: payment(), outcome };
+            let end = End {
+                opened: 5,
+                payment: payment(),
+                outcome,
+            };
             let emission = end.emission();
             assert_eq!(emission.port, port);
-            let input = Input { key: emission.key, value: emission.value, ..Input::new(topics::COMPLETE) };
+            let input = Input {
+                key: emission.key,
+                value: emission.value,
+                ..Input::new(topics::COMPLETE)
+            };
             let read = End::parse(&input).expect("what was written");
             assert_eq!(format!("{read:?}"), format!("{end:?}"));
-            let elsewhere = Input { key: Some(b"p-2".to_vec()), ..input };
+            let elsewhere = Input {
+                key: Some(b"p-2".to_vec()),
+                ..input
+            };
             assert_eq!(End::parse(&elsewhere).expect_err("another key").code, "key-mismatch");
         }
     }
@@ -223,7 +238,11 @@ mod tests {
             refusal: Code::TOO_OLD.refusal("from another age"),
             payment: Some(payment.text.clone()),
         };
-        let confirmed = Confirmed { opened: 5, latency_ms: 12, payment };
+        let confirmed = Confirmed {
+            opened: 5,
+            latency_ms: 12,
+            payment,
+        };
         for emission in [rejected.emission(), confirmed.emission()] {
             assert_eq!(emission.key.as_deref(), Some(&b"p-1"[..]));
             let text = String::from_utf8(emission.value.expect("a value")).expect("JSON");

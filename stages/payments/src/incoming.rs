@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::payment::{Terms, raw};
+use crate::payment::{Terms, read};
 use crate::time;
 
 /// Bytes of an id or an account's name: they become keys of records and stores.
@@ -70,7 +70,7 @@ impl Incoming {
     /// The rejection is for what cannot be treated as a payment at all: no JSON object, no id, another version, or a
     /// key that is not the id (its duplicates would be judged on another shard).
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = raw(input.value.as_deref())?;
+        let text: &RawValue = read(input.value.as_deref())?;
         if !text.get().starts_with('{') {
             return Err(Code::BAD_JSON.rejection("a payment is a JSON object"));
         }
@@ -79,8 +79,10 @@ impl Incoming {
         if let Some(version) = wire.v
             && version.get() != "1"
         {
-            return Err(Code::UNKNOWN_VERSION
-                .rejection(format!("v is {}, this stage knows {MESSAGE_VERSION}", excerpt(version.get()))));
+            return Err(Code::UNKNOWN_VERSION.rejection(format!(
+                "v is {}, this stage knows {MESSAGE_VERSION}",
+                excerpt(version.get())
+            )));
         }
         let id = wire.id.and_then(string).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Code::MISSING_FIELD.rejection("a payment has an id, a string that is not empty"))?;
@@ -100,20 +102,24 @@ impl Incoming {
 impl Wire<'_> {
     fn content(&self, id: &str) -> Result<Content, Refusal> {
         if id.len() > MAX_NAME {
-            return Err(Code::TOO_LARGE.refusal(format!("the id has {} bytes, at most {MAX_NAME} are allowed", id.len())));
+            return Err(
+                Code::TOO_LARGE.refusal(format!("the id has {} bytes, at most {MAX_NAME} are allowed", id.len()))
+            );
         }
         let from = account("from", self.from)?;
         let to = account("to", self.to)?;
         let amount = amount(self.amount)?;
         let currency = required("currency", self.currency)?;
-        let currency = string(currency).and_then(|code| Currency::parse(&code)).ok_or_else(|| {
-            let found = excerpt(currency.get());
-            Code::BAD_CURRENCY.refusal(format!("currency is {found}, not a code of three capital letters"))
-        })?;
+        let currency = string(currency)
+            .and_then(|code| Currency::parse(&code))
+            .ok_or_else(|| {
+                let found = excerpt(currency.get());
+                Code::BAD_CURRENCY.refusal(format!("currency is {found}, not a code of three capital letters"))
+            })?;
         let at = required("at", self.at)?;
-        let at = string(at).and_then(|at| time::parse(&at)).ok_or_else(|| {
-            Code::BAD_TIME.refusal(format!("at is {}, not RFC 3339 with a zone", excerpt(at.get())))
-        })?;
+        let at = string(at)
+            .and_then(|at| time::parse(&at))
+            .ok_or_else(|| Code::BAD_TIME.refusal(format!("at is {}, not RFC 3339 with a zone", excerpt(at.get()))))?;
         let kind = optional("type", self.kind)?;
         let reference = optional("reference", self.reference)?;
         let metadata = self.metadata.map(canonical).transpose()?;
@@ -127,9 +133,18 @@ impl Wire<'_> {
         for field in [kind.as_deref(), reference.as_deref(), metadata.as_deref()] {
             absorb(&mut hash, field);
         }
-        let terms =
-            Terms { id: id.to_owned(), from: from.into_owned(), to: to.into_owned(), amount, currency };
-        Ok(Content { terms, at, fingerprint: fingerprint(hash) })
+        let terms = Terms {
+            id: id.to_owned(),
+            from: from.into_owned(),
+            to: to.into_owned(),
+            amount,
+            currency,
+        };
+        Ok(Content {
+            terms,
+            at,
+            fingerprint: fingerprint(hash),
+        })
     }
 }
 
@@ -160,7 +175,11 @@ fn string(field: &RawValue) -> Option<Cow<'_, str>> {
     let text = field.get();
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     // What has no escape is its own content.
-    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.contains('\\') {
+        serde_json::from_str(text).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 fn required<'a>(name: &str, field: Option<&'a RawValue>) -> Result<&'a RawValue, Refusal> {
@@ -170,7 +189,10 @@ fn required<'a>(name: &str, field: Option<&'a RawValue>) -> Result<&'a RawValue,
 fn account<'a>(name: &str, field: Option<&'a RawValue>) -> Result<Cow<'a, str>, Refusal> {
     let field = required(name, field)?;
     let account = string(field).filter(|account| !account.is_empty()).ok_or_else(|| {
-        Code::MISSING_FIELD.refusal(format!("{name} is {}, not the name of an account", excerpt(field.get())))
+        Code::MISSING_FIELD.refusal(format!(
+            "{name} is {}, not the name of an account",
+            excerpt(field.get())
+        ))
     })?;
     if account.len() > MAX_NAME {
         let length = account.len();
@@ -183,7 +205,10 @@ fn account<'a>(name: &str, field: Option<&'a RawValue>) -> Result<Cow<'a, str>, 
 fn amount(field: Option<&RawValue>) -> Result<i64, Refusal> {
     let text = required("amount", field)?.get();
     text.parse().ok().filter(|&amount| amount > 0).ok_or_else(|| {
-        Code::BAD_AMOUNT.refusal(format!("amount is {}, not a positive integer of minor units", excerpt(text)))
+        Code::BAD_AMOUNT.refusal(format!(
+            "amount is {}, not a positive integer of minor units",
+            excerpt(text)
+        ))
     })
 }
 
@@ -260,7 +285,9 @@ mod tests {
         assert_eq!(Incoming::parse(&tombstone).expect_err("no value").code, "bad-json");
         let keyless = Input::new(topics::INCOMING).with_value(GOOD);
         assert_eq!(Incoming::parse(&keyless).expect_err("no key").code, "key-mismatch");
-        let not_utf8 = Input::new(topics::INCOMING).with_key("p-1").with_value(&b"{\"id\":\"\xff\"}"[..]);
+        let not_utf8 = Input::new(topics::INCOMING)
+            .with_key("p-1")
+            .with_value(&b"{\"id\":\"\xff\"}"[..]);
         assert_eq!(Incoming::parse(&not_utf8).expect_err("not UTF-8").code, "bad-json");
     }
 
@@ -293,16 +320,23 @@ mod tests {
             assert_eq!(refusal.code.as_str(), code, "{value}");
         }
         let long = "x".repeat(MAX_NAME + 1);
-        let refusal = parse(&GOOD.replacen("\"a\"", &format!("\"{long}\""), 1)).expect("an id").content;
+        let refusal = parse(&GOOD.replacen("\"a\"", &format!("\"{long}\""), 1))
+            .expect("an id")
+            .content;
         assert_eq!(refusal.expect_err("too long").code, Code::TOO_LARGE);
-        let input = Input::new(topics::INCOMING).with_key(long.clone()).with_value(GOOD.replacen("p-1", &long, 1));
+        let input = Input::new(topics::INCOMING)
+            .with_key(long.clone())
+            .with_value(GOOD.replacen("p-1", &long, 1));
         let refusal = Incoming::parse(&input).expect("an id").content;
         assert_eq!(refusal.expect_err("too long").code, Code::TOO_LARGE);
     }
 
     #[test]
     fn a_largest_amount_is_an_amount() {
-        assert_eq!(content(&GOOD.replacen("1250", &i64::MAX.to_string(), 1)).terms.amount, i64::MAX);
+        assert_eq!(
+            content(&GOOD.replacen("1250", &i64::MAX.to_string(), 1)).terms.amount,
+            i64::MAX
+        );
     }
 
     #[test]

@@ -96,7 +96,10 @@ impl<'de> Deserialize<'de> for Sum {
             }
 
             fn visit_str<E: Error>(self, digits: &str) -> Result<Sum, E> {
-                digits.parse().map(Sum).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(digits), &self))
+                digits
+                    .parse()
+                    .map(Sum)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Str(digits), &self))
             }
         }
         deserializer.deserialize_any(Digits)
@@ -144,7 +147,10 @@ mod tests {
             (Sum(0), "0".to_owned()),
             (Sum(i128::from(i64::MAX)), i64::MAX.to_string()),
             (Sum(i128::from(i64::MIN)), i64::MIN.to_string()),
-            (Sum(i128::from(i64::MAX) + 1), format!("\"{}\"", i128::from(i64::MAX) + 1)),
+            (
+                Sum(i128::from(i64::MAX) + 1),
+                format!("\"{}\"", i128::from(i64::MAX) + 1),
+            ),
             (Sum(-large), format!("\"{}\"", -large)),
         ] {
             assert_eq!(serde_json::to_string(&sum).expect("plain data"), json);
@@ -163,7 +169,13 @@ mod tests {
         tally.add(i64::MAX);
         assert_eq!(tally.mean_minor(), Some(i64::MAX.into()));
         tally.remove(i64::MAX);
-        assert_eq!(tally, Tally { count: 1, value_minor: i64::MAX.into() });
+        assert_eq!(
+            tally,
+            Tally {
+                count: 1,
+                value_minor: i64::MAX.into()
+            }
+        );
         assert_eq!(Tally::default().mean_minor(), None);
     }
 }

@@ -13,7 +13,10 @@ impl<'a> Params<'a> {
             Value::Null => Ok(Self(params)),
             Value::Object(fields) => match fields.keys().find(|name| !known.contains(&name.as_str())) {
                 None => Ok(Self(params)),
-                Some(name) => Err(ViewError::BadParams(format!("{name} is not known; known: {}", known.join(", ")))),
+                Some(name) => Err(ViewError::BadParams(format!(
+                    "{name} is not known; known: {}",
+                    known.join(", ")
+                ))),
             },
             other => Err(ViewError::BadParams(format!("expected an object, found {other}"))),
         }
@@ -29,7 +32,8 @@ impl<'a> Params<'a> {
 
     /// The key in the path.
     pub fn key(&self) -> Result<&'a str, ViewError> {
-        self.text("key")?.ok_or_else(|| ViewError::BadParams("key is missing".to_owned()))
+        self.text("key")?
+            .ok_or_else(|| ViewError::BadParams("key is missing".to_owned()))
     }
 
     /// From 1 to `most`.
@@ -56,8 +60,16 @@ mod tests {
             let params = Params::new(&value, &["limit"]).expect("known");
             assert_eq!(params.limit("limit", 50, 500), Ok(7));
         }
-        assert_eq!(Params::new(&Value::Null, &[]).expect("none").limit("limit", 50, 500), Ok(50));
-        for value in [json!({"limit": 0}), json!({"limit": 501}), json!({"limit": -1}), json!({"limit": "x"})] {
+        assert_eq!(
+            Params::new(&Value::Null, &[]).expect("none").limit("limit", 50, 500),
+            Ok(50)
+        );
+        for value in [
+            json!({"limit": 0}),
+            json!({"limit": 501}),
+            json!({"limit": -1}),
+            json!({"limit": "x"}),
+        ] {
             let params = Params::new(&value, &["limit"]).expect("known");
             assert!(params.limit("limit", 50, 500).is_err(), "{value}");
         }

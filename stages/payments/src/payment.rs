@@ -29,17 +29,20 @@ impl Payment {
     pub fn parse(text: &RawValue) -> Result<Self, Rejection> {
         let terms = serde_json::from_str(text.get())
             .map_err(|error| Code::BAD_JSON.rejection(format!("not an accepted payment: {error}")))?;
-        Ok(Self { terms, text: text.to_owned() })
+        Ok(Self {
+            terms,
+            text: text.to_owned(),
+        })
     }
 
     /// From a record's value.
     pub fn from_value(value: Option<&[u8]>) -> Result<Self, Rejection> {
-        Self::parse(raw(value)?)
+        Self::parse(read(value)?)
     }
 }
 
-/// The JSON text in a record's value.
-pub(crate) fn raw(value: Option<&[u8]>) -> Result<&RawValue, Rejection> {
+/// The message in a record's value.
+pub(crate) fn read<'a, T: Deserialize<'a>>(value: Option<&'a [u8]>) -> Result<T, Rejection> {
     let value = value.ok_or_else(|| Code::BAD_JSON.rejection("the record has no value"))?;
     serde_json::from_slice(value).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))
 }

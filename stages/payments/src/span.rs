@@ -10,7 +10,13 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Span(i64);
 
 /// Longest first, so that `ms` is not taken for `s`.
-const UNITS: [(&str, i64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, i64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 impl Span {
     pub const fn millis(millis: i64) -> Self {
@@ -36,7 +42,9 @@ impl Span {
 
     /// None: not a whole number with a unit, or too long for milliseconds in 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
-        let (number, millis) = UNITS.iter().find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)))?;
+        let (number, millis) = UNITS
+            .iter()
+            .find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)))?;
         if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
             return None;
         }
@@ -74,12 +82,28 @@ mod tests {
 
     #[test]
     fn spans_have_units() {
-        for (text, millis) in
-            [("0s", 0), ("200ms", 200), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("8d", 691_200_000)]
-        {
+        for (text, millis) in [
+            ("0s", 0),
+            ("200ms", 200),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("8d", 691_200_000),
+        ] {
             assert_eq!(Span::parse(text), Some(Span::millis(millis)), "{text}");
         }
-        for text in ["", "s", "30", "-1s", "+1s", "1.5s", "1 s", "1w", "99999999999999999999d", "999999999999999d"] {
+        for text in [
+            "",
+            "s",
+            "30",
+            "-1s",
+            "+1s",
+            "1.5s",
+            "1 s",
+            "1w",
+            "99999999999999999999d",
+            "999999999999999d",
+        ] {
             assert_eq!(Span::parse(text), None, "{text}");
         }
     }

@@ -14,7 +14,11 @@ pub fn parse(text: &str) -> Option<i64> {
     let (year, month, day) = (number(&date[..4])?, number(&date[5..7])?, number(&date[8..])?);
     let (hour, minute, second) = (number(&clock[..2])?, number(&clock[3..5])?, number(&clock[6..])?);
     // A leap second is written as 60 and counted as the next minute's first.
-    if !(1..=12).contains(&month) || !(1..=days_of(year, month)).contains(&day) || hour > 23 || minute > 59 || second > 60
+    if !(1..=12).contains(&month)
+        || !(1..=days_of(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
     {
         return None;
     }
@@ -27,8 +31,12 @@ pub fn parse(text: &str) -> Option<i64> {
 /// `2026-11-22T23:01:00.250Z`; without the fraction when it is zero.
 pub fn format(at: i64) -> String {
     let in_day = at.rem_euclid(DAY);
-    let (hour, minute, second, millis) =
-        (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1_000 % 60, in_day % 1_000);
+    let (hour, minute, second, millis) = (
+        in_day / 3_600_000,
+        in_day / 60_000 % 60,
+        in_day / 1_000 % 60,
+        in_day % 1_000,
+    );
     let day = day(at);
     match millis {
         0 => format!("{day}T{hour:02}:{minute:02}:{second:02}Z"),
@@ -48,18 +56,27 @@ pub fn minute(at: i64) -> i64 {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    digits.iter().try_fold(0, |number, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
+    })
 }
 
 /// Milliseconds of an optional fraction, finer digits cut off, and what follows it.
 fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(rest) = rest.strip_prefix(b".") else { return Some((0, rest)) };
+    let Some(rest) = rest.strip_prefix(b".") else {
+        return Some((0, rest));
+    };
     let length = rest.iter().take_while(|digit| digit.is_ascii_digit()).count();
     if length == 0 {
         return None;
     }
     let millis = (0..3).fold(0, |millis, place| {
-        millis * 10 + if place < length { i64::from(rest[place] - b'0') } else { 0 }
+        millis * 10
+            + if place < length {
+                i64::from(rest[place] - b'0')
+            } else {
+                0
+            }
     });
     Some((millis, &rest[length..]))
 }

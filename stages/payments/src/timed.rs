@@ -59,7 +59,9 @@ pub fn key(at: i64, name: &str) -> Vec<u8> {
 
 /// The time and the name in a key.
 pub fn split(key: &[u8]) -> (i64, &str) {
-    let (at, name) = key.split_first_chunk().expect("keys of timed stores begin with eight bytes of time");
+    let (at, name) = key
+        .split_first_chunk()
+        .expect("keys of timed stores begin with eight bytes of time");
     let at = i64::try_from(u64::from_be_bytes(*at)).expect("times come from i64");
     (at, std::str::from_utf8(name).expect("names are UTF-8"))
 }
@@ -152,7 +154,11 @@ mod tests {
     #[derive(Serialize, Deserialize)]
     struct Mark {}
     const MARKS: Table<Mark> = Table::new("marks", 1);
-    const SWEEP: Sweep = Sweep { timer: "sweep", batch: 64, pause: 1_000 };
+    const SWEEP: Sweep = Sweep {
+        timer: "sweep",
+        batch: 64,
+        pause: 1_000,
+    };
 
     #[test]
     fn keys_stand_in_the_order_of_time() {
@@ -191,7 +197,10 @@ mod tests {
         SWEEP.rearm(&mut cx, &mut alarm, Rest::Later(2_000), 3_500, b"");
         assert_eq!(cx.timers()[0].at, 6_000, "never sooner than the pause");
         SWEEP.rearm(&mut cx, &mut alarm, Rest::More, 30_000, b"here");
-        assert_eq!((cx.timers()[0].at, cx.timers()[0].payload.as_slice()), (5_020, &b"here"[..]));
+        assert_eq!(
+            (cx.timers()[0].at, cx.timers()[0].payload.as_slice()),
+            (5_020, &b"here"[..])
+        );
         SWEEP.rearm(&mut cx, &mut alarm, Rest::Empty, 30_000, b"");
         assert!(SWEEP.arm(&mut cx, &mut alarm, 9_000), "an empty store is swept no more");
     }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
-use crate::payment::{Payment, raw};
+use crate::payment::{Payment, read};
 
 /// Which account of the payment a cancel is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +30,32 @@ pub enum Side {
 /// A message of `payment.inflight`.
 #[derive(Debug, Clone)]
 pub enum Transfer {
-    Debit { opened: i64, payment: Payment },
-    Credit { opened: i64, payment: Payment },
-    Refund { opened: i64, payment: Payment, refusal: Refusal },
-    Cancel { opened: i64, payment: Payment, side: Side },
-    Settled { opened: i64, id: String, from: String },
-    Next { from: String },
+    Debit {
+        opened: i64,
+        payment: Payment,
+    },
+    Credit {
+        opened: i64,
+        payment: Payment,
+    },
+    Refund {
+        opened: i64,
+        payment: Payment,
+        refusal: Refusal,
+    },
+    Cancel {
+        opened: i64,
+        payment: Payment,
+        side: Side,
+    },
+    Settled {
+        opened: i64,
+        id: String,
+        from: String,
+    },
+    Next {
+        from: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,9 +83,7 @@ struct Wire<'a> {
 impl Transfer {
     /// The record's key must be the account that the message is for.
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = raw(input.value.as_deref())?.get();
-        let wire: Wire<'_> =
-            serde_json::from_str(text).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
+        let wire: Wire<'_> = read(input.value.as_deref())?;
         if wire.v != MESSAGE_VERSION {
             return Err(Code::UNKNOWN_VERSION.rejection(format!("v is {}, this stage knows {MESSAGE_VERSION}", wire.v)));
         }
@@ -81,8 +99,17 @@ impl Transfer {
         match self {
             Self::Debit { payment, .. }
             | Self::Refund { payment, .. }
-            | Self::Cancel { payment, side: Side::From, .. } => &payment.terms.from,
-            Self::Credit { payment, .. } | Self::Cancel { payment, side: Side::To, .. } => &payment.terms.to,
+            | Self::Cancel {
+                payment,
+                side: Side::From,
+                ..
+            } => &payment.terms.from,
+            Self::Credit { payment, .. }
+            | Self::Cancel {
+                payment,
+                side: Side::To,
+                ..
+            } => &payment.terms.to,
             Self::Settled { from, .. } | Self::Next { from } => from,
         }
     }
@@ -117,7 +144,11 @@ impl Transfer {
                 payment: Some(&payment.text),
                 ..empty
             },
-            Self::Refund { opened, payment, refusal } => Wire {
+            Self::Refund {
+                opened,
+                payment,
+                refusal,
+            } => Wire {
                 kind: Cow::Borrowed("refund"),
                 opened: Some(*opened),
                 code: Some(refusal.code.clone()),
@@ -139,7 +170,11 @@ impl Transfer {
                 from: Some(Cow::Borrowed(from)),
                 ..empty
             },
-            Self::Next { from } => Wire { kind: Cow::Borrowed("next"), from: Some(Cow::Borrowed(from)), ..empty },
+            Self::Next { from } => Wire {
+                kind: Cow::Borrowed("next"),
+                from: Some(Cow::Borrowed(from)),
+                ..empty
+            },
         }
     }
 }
@@ -147,17 +182,31 @@ impl Transfer {
 impl Wire<'_> {
     fn transfer(self) -> Result<Transfer, Rejection> {
         match self.kind.as_ref() {
-            "debit" => Ok(Transfer::Debit { opened: self.opened()?, payment: self.payment()? }),
-            "credit" => Ok(Transfer::Credit { opened: self.opened()?, payment: self.payment()? }),
+            "debit" => Ok(Transfer::Debit {
+                opened: self.opened()?,
+                payment: self.payment()?,
+            }),
+            "credit" => Ok(Transfer::Credit {
+                opened: self.opened()?,
+                payment: self.payment()?,
+            }),
             "refund" => {
                 let (opened, payment) = (self.opened()?, self.payment()?);
                 let code = self.code.ok_or_else(|| missing("code"))?;
                 let refusal = code.refusal(self.reason.unwrap_or_default());
-                Ok(Transfer::Refund { opened, payment, refusal })
+                Ok(Transfer::Refund {
+                    opened,
+                    payment,
+                    refusal,
+                })
             }
             "cancel" => {
                 let side = self.side.ok_or_else(|| missing("side"))?;
-                Ok(Transfer::Cancel { opened: self.opened()?, payment: self.payment()?, side })
+                Ok(Transfer::Cancel {
+                    opened: self.opened()?,
+                    payment: self.payment()?,
+                    side,
+                })
             }
             "settled" => {
                 let opened = self.opened()?;
@@ -165,7 +214,9 @@ impl Wire<'_> {
                 let from = self.from.ok_or_else(|| missing("from"))?.into_owned();
                 Ok(Transfer::Settled { opened, id, from })
             }
-            "next" => Ok(Transfer::Next { from: self.from.ok_or_else(|| missing("from"))?.into_owned() }),
+            "next" => Ok(Transfer::Next {
+                from: self.from.ok_or_else(|| missing("from"))?.into_owned(),
+            }),
             other => Err(Code::UNKNOWN_TYPE.rejection(format!("payment.inflight has no type {other:?}"))),
         }
     }
@@ -190,19 +241,63 @@ mod tests {
     use crate::topics;
 
     fn input(emission: Emission) -> Input {
-        Input { key: emission.key, value: emission.value, ..Input::new(topics::INFLIGHT) }
+        Input {
+            key: emission.key,
+            value: emission.value,
+            ..Input::new(topics::INFLIGHT)
+        }
     }
 
     #[test]
     fn every_message_is_read_as_it_was_written() {
         let refusal = Code::ACCOUNT_FROZEN.refusal("acct-2 is frozen");
         for (message, key) in [
-            (Transfer::Debit { opened: 5, payment: payment() }, "acct-1"),
-            (Transfer::Credit { opened: 5, payment: payment() }, "acct-2"),
-            (Transfer::Refund { opened: 5, payment: payment(), refusal }, "acct-1"),
-            (Transfer::Cancel { opened: 5, payment: payment(), side: Side::From }, "acct-1"),
-            (Transfer::Cancel { opened: 5, payment: payment(), side: Side::To }, "acct-2"),
-            (Transfer::Settled { opened: 5, id: "p-1".into(), from: "acct-1".into() }, "acct-1"),
+            (
+                Transfer::Debit {
+                    opened: 5,
+                    payment: payment(),
+                },
+                "acct-1",
+            ),
+            (
+                Transfer::Credit {
+                    opened: 5,
+                    payment: payment(),
+                },
+                "acct-2",
+            ),
+            (
+                Transfer::Refund {
+                    opened: 5,
+                    payment: payment(),
+                    refusal,
+                },
+                "acct-1",
+            ),
+            (
+                Transfer::Cancel {
+                    opened: 5,
+                    payment: payment(),
+                    side: Side::From,
+                },
+                "acct-1",
+            ),
+            (
+                Transfer::Cancel {
+                    opened: 5,
+                    payment: payment(),
+                    side: Side::To,
+                },
+                "acct-2",
+            ),
+            (
+                Transfer::Settled {
+                    opened: 5,
+                    id: "p-1".into(),
+                    from: "acct-1".into(),
+                },
+                "acct-1",
+            ),
             (Transfer::Next { from: "acct-1".into() }, "acct-1"),
         ] {
             let emission = message.emission();
@@ -214,7 +309,11 @@ mod tests {
 
     #[test]
     fn unknown_fields_travel_untouched() {
-        let emission = Transfer::Debit { opened: 5, payment: payment() }.emission();
+        let emission = Transfer::Debit {
+            opened: 5,
+            payment: payment(),
+        }
+        .emission();
         let text = String::from_utf8(emission.value.expect("a value")).expect("JSON");
         assert!(text.contains(r#""colour": "blue""#), "{text}");
     }
@@ -230,10 +329,22 @@ mod tests {
             (r#"{"v":1,"type":"transfer"}"#.to_owned(), "unknown-type"),
             (r#"{"v":1,"type":"debit"}"#.to_owned(), "missing-field"),
             (r#"{"v":1,"type":"debit","opened":1}"#.to_owned(), "missing-field"),
-            (r#"{"v":1,"type":"debit","opened":1,"payment":{}}"#.to_owned(), "bad-json"),
-            (format!(r#"{{"v":1,"type":"cancel","opened":1,"payment":{whole}}}"#), "missing-field"),
-            (format!(r#"{{"v":1,"type":"refund","opened":1,"payment":{whole}}}"#), "missing-field"),
-            (format!(r#"{{"v":1,"type":"credit","opened":1,"payment":{whole}}}"#), "key-mismatch"),
+            (
+                r#"{"v":1,"type":"debit","opened":1,"payment":{}}"#.to_owned(),
+                "bad-json",
+            ),
+            (
+                format!(r#"{{"v":1,"type":"cancel","opened":1,"payment":{whole}}}"#),
+                "missing-field",
+            ),
+            (
+                format!(r#"{{"v":1,"type":"refund","opened":1,"payment":{whole}}}"#),
+                "missing-field",
+            ),
+            (
+                format!(r#"{{"v":1,"type":"credit","opened":1,"payment":{whole}}}"#),
+                "key-mismatch",
+            ),
         ] {
             let input = Input::new(topics::INFLIGHT).with_key("a").with_value(value.as_str());
             assert_eq!(Transfer::parse(&input).expect_err(&value).code, code, "{value}");

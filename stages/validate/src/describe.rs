@@ -13,10 +13,25 @@ pub fn describe(minor: u32) -> Description {
         .store(state::IDS.decl())
         .store(state::EXPIRY.decl())
         .store(state::FIGURES.decl())
-        .view("rejections", ViewScope::AllShards, views::NO_PARAMS, views::answer_schema(minor))
+        .view(
+            "rejections",
+            ViewScope::AllShards,
+            views::NO_PARAMS,
+            views::answer_schema(minor),
+        )
         .counter("payments_accepted_total", "payments", "Payments accepted.", &[])
-        .counter("payments_repeated_total", "payments", "Payments dropped: same id and content as before.", &[])
-        .counter("payments_rejected_total", "payments", "Payments rejected before acceptance.", &["code"])
+        .counter(
+            "payments_repeated_total",
+            "payments",
+            "Payments dropped: same id and content as before.",
+            &[],
+        )
+        .counter(
+            "payments_rejected_total",
+            "payments",
+            "Payments rejected before acceptance.",
+            &["code"],
+        )
         .timers()
         .config(config::SCHEMA)
 }

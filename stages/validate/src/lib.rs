@@ -19,7 +19,11 @@ pub use config::Config;
 use state::{EXPIRY, Expiry, Figures, IDS, Remembered};
 
 /// Remembered ids go a second at a time.
-const FORGET: Sweep = Sweep { timer: "forget", batch: 256, pause: 1_000 };
+const FORGET: Sweep = Sweep {
+    timer: "forget",
+    batch: 256,
+    pause: 1_000,
+};
 
 /// The stage; `MINOR` is that of its version.
 pub struct Validate<const MINOR: u32> {
@@ -35,9 +39,9 @@ pub enum Output {
 impl From<Output> for Emission {
     fn from(output: Output) -> Self {
         match output {
-            Output::Accepted { id, text } => {
-                Self::new("accepted").with_key(id).with_value(String::from(Box::<str>::from(text)))
-            }
+            Output::Accepted { id, text } => Self::new("accepted")
+                .with_key(id)
+                .with_value(String::from(Box::<str>::from(text))),
             Output::Rejected(rejected) => rejected.emission(),
         }
     }
@@ -64,14 +68,20 @@ impl<const MINOR: u32> Stage for Validate<MINOR> {
     }
 
     fn process(&self, cx: &mut dyn Context, incoming: Incoming) -> Result<Vec<Output>, Rejection> {
+        let Incoming {
+            id,
+            text,
+            content,
+            verdict,
+        } = incoming;
         let mut figures = Figures::load(cx);
-        let output = match self.judge(cx, &incoming) {
+        let output = match self.judge(cx, &text, content, verdict) {
             Ok(Judged::New(content)) => {
                 self.remember(cx, &mut figures, &content);
                 figures.accepted += 1;
                 figures.setup += u64::from(is_funding(&content.terms.from).is_some());
                 cx.add("payments_accepted_total", &[], 1);
-                Some(Output::Accepted { id: incoming.id, text: incoming.text })
+                Some(Output::Accepted { id, text })
             }
             Ok(Judged::Repeated) => {
                 figures.repeated += 1;
@@ -81,8 +91,8 @@ impl<const MINOR: u32> Stage for Validate<MINOR> {
             Err(refusal) => {
                 figures.reject(&refusal.code);
                 cx.add("payments_rejected_total", &[refusal.code.as_str()], 1);
-                let payment = (incoming.text.get().len() <= self.config.max_bytes).then_some(incoming.text);
-                Some(Output::Rejected(Rejected { id: incoming.id, refusal, payment }))
+                let payment = (text.get().len() <= self.config.max_bytes).then_some(text);
+                Some(Output::Rejected(Rejected { id, refusal, payment }))
             }
         };
         figures.save(cx);
@@ -121,22 +131,27 @@ enum Judged {
 impl<const MINOR: u32> Validate<MINOR> {
     /// An id that was accepted is recognised before anything else is judged: a payment that passed once must not be
     /// refused later, because it has become too old or a limit has changed since.
-    fn judge(&self, cx: &dyn Reader, incoming: &Incoming) -> Result<Judged, Refusal> {
-        let size = incoming.text.get().len();
-        if size > self.config.max_bytes {
-            let most = self.config.max_bytes;
+    fn judge(
+        &self,
+        cx: &dyn Reader,
+        text: &RawValue,
+        content: Result<Content, Refusal>,
+        verdict: Option<Refusal>,
+    ) -> Result<Judged, Refusal> {
+        let (size, most) = (text.get().len(), self.config.max_bytes);
+        if size > most {
             return Err(Code::TOO_LARGE.refusal(format!("the payment has {size} bytes, at most {most} are allowed")));
         }
-        let content = incoming.content.clone()?;
-        if let Some(remembered) = IDS.get(cx, &incoming.id) {
+        let content = content?;
+        if let Some(remembered) = IDS.get(cx, &content.terms.id) {
             if remembered.hash == content.fingerprint {
                 return Ok(Judged::Repeated);
             }
             return Err(Code::DUPLICATE_ID.refusal("an accepted payment with this id has other content"));
         }
         self.config.permit(&content, cx.now())?;
-        match &incoming.verdict {
-            Some(refusal) => Err(refusal.clone()),
+        match verdict {
+            Some(refusal) => Err(refusal),
             None => Ok(Judged::New(content)),
         }
     }
@@ -145,7 +160,13 @@ impl<const MINOR: u32> Validate<MINOR> {
     fn remember(&self, cx: &mut dyn Context, figures: &mut Figures, content: &Content) {
         let until = content.at.max(cx.now()) + self.config.window.as_millis();
         let id = &content.terms.id;
-        IDS.put(cx, id, &Remembered { hash: content.fingerprint.clone() });
+        IDS.put(
+            cx,
+            id,
+            &Remembered {
+                hash: content.fingerprint.clone(),
+            },
+        );
         EXPIRY.put(cx, timed::key(until, id), &Expiry {});
         FORGET.arm(cx, &mut figures.forget, until + 1);
     }

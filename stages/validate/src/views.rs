@@ -71,7 +71,11 @@ pub fn merge(minor: u32, view: &str, partials: Vec<Value>) -> Result<Value, View
     }
     if minor >= 1 {
         let judged = sum.accepted + sum.rejected;
-        sum.share = Some(if judged == 0 { 0.0 } else { sum.rejected as f64 / judged as f64 });
+        sum.share = Some(if judged == 0 {
+            0.0
+        } else {
+            sum.rejected as f64 / judged as f64
+        });
     }
     Ok(to_value(&sum))
 }

@@ -1,10 +1,7 @@
 //! The watermark, and what a restart finds.
 
 use super::{Fixture, kit::*};
-use fermata_core::{
-    CommitId, Offset, Shard,
-    ports::Commit,
-};
+use fermata_core::{CommitId, Offset, Shard, ports::Commit};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -57,7 +54,10 @@ pub fn everything_durable_survives_a_restart(fixture: &dyn Fixture) {
     assert!(log.durable() >= id);
     for shard in 0..2 {
         assert_eq!(read(&*log, &out, shard, 1), before[shard as usize]);
-        assert_eq!(log.last(&out, Shard(shard)).unwrap().as_ref(), before[shard as usize].last());
+        assert_eq!(
+            log.last(&out, Shard(shard)).unwrap().as_ref(),
+            before[shard as usize].last()
+        );
     }
     let mut session = join(&*log, "m", &[&a], 2);
     assert_eq!(assigned(&mut *session).len(), 2);

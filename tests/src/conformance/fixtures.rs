@@ -4,10 +4,7 @@ use super::{Fixture, Subject};
 use crate::simulated::{Faults, Mode, Simulated};
 use fermata_core::Shard;
 use fermata_store::{Embedded, Options};
-use std::{
-    cell::Cell,
-    sync::Arc,
-};
+use std::{cell::Cell, sync::Arc};
 use tempfile::TempDir;
 
 impl Subject for Embedded {

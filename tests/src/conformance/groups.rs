@@ -30,7 +30,8 @@ pub fn records_come_in_order_and_again_after_seek(fixture: &dyn Fixture) {
     let log = fixture.open();
     let a = make(&*log, "a", 1);
     let mut session = reader(&*log, "m", &[&a], 1);
-    log.append((0..10).map(|n| record(&a, 0, format!("{n}"))).collect()).unwrap();
+    log.append((0..10).map(|n| record(&a, 0, format!("{n}"))).collect())
+        .unwrap();
     let mut seen = Vec::new();
     while seen.len() < 10 {
         seen.extend(records(&mut *session));
@@ -51,11 +52,9 @@ pub fn a_poll_keeps_to_one_partition_and_its_limit(fixture: &dyn Fixture) {
     }
     let mut count = 0;
     while count < 30 {
-        let found = wait_for("records", || {
-            match session.poll(Duration::ZERO, 4).unwrap() {
-                Polled::Records(records) => Some(records),
-                _ => None,
-            }
+        let found = wait_for("records", || match session.poll(Duration::ZERO, 4).unwrap() {
+            Polled::Records(records) => Some(records),
+            _ => None,
         });
         assert!(found.len() <= 4, "{} records", found.len());
         assert!(found.iter().all(|r| r.shard == found[0].shard));
@@ -70,7 +69,8 @@ pub fn paused_partitions_are_passed_over(fixture: &dyn Fixture) {
     let mut session = reader(&*log, "m", &[&a, &b], 2);
     session.set_paused(&[(a.clone(), Shard(0)), (b.clone(), Shard(1))]);
     for (topic, shard) in [(&a, 0), (&a, 1), (&b, 0), (&b, 1)] {
-        log.append(vec![record(topic, shard, format!("{topic}{shard}"))]).unwrap();
+        log.append(vec![record(topic, shard, format!("{topic}{shard}"))])
+            .unwrap();
     }
     let mut seen: Vec<_> = (0..2).flat_map(|_| values(&records(&mut *session))).collect();
     assert_eq!(seen, ["a1", "b0"]);
@@ -99,7 +99,8 @@ pub fn every_shard_gets_its_turn(fixture: &dyn Fixture) {
     let a = make(&*log, "a", 4);
     let mut session = reader(&*log, "m", &[&a], 4);
     for shard in 0..4 {
-        log.append((0..50).map(|n| record(&a, shard, format!("{n}"))).collect()).unwrap();
+        log.append((0..50).map(|n| record(&a, shard, format!("{n}"))).collect())
+            .unwrap();
         read(&*log, &a, shard, 50);
     }
     // As much as one shard has alone; nobody may be left out.

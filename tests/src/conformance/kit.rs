@@ -2,9 +2,7 @@
 
 use fermata_core::{
     Header, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName,
-    ports::{
-        Commit, Committed, Log, Namespace, Polled, Session, SessionSpec, StateChange, TopicSpec,
-    },
+    ports::{Commit, Committed, Log, Namespace, Polled, Session, SessionSpec, StateChange, TopicSpec},
 };
 use std::{
     sync::Arc,

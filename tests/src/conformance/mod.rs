@@ -127,5 +127,6 @@ pub fn compare(columns: &[(&str, &dyn Fn() -> Box<dyn Fixture>)]) {
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without text")
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without text")
 }

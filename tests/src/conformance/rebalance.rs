@@ -52,7 +52,10 @@ pub fn few_shards_move_when_a_third_joins(fixture: &dyn Fixture) {
     let mut three = join(&*log, "three", &[&a], 6);
     settle(&mut [&mut one, &mut two, &mut three], &mut held);
     assert_eq!(sizes(&held), [2, 2, 2]);
-    assert!(held[0].is_subset(&before[0]) && held[1].is_subset(&before[1]), "{before:?} to {held:?}");
+    assert!(
+        held[0].is_subset(&before[0]) && held[1].is_subset(&before[1]),
+        "{before:?} to {held:?}"
+    );
     let all: BTreeSet<_> = held.iter().flatten().collect();
     assert_eq!(all.len(), 6);
 }

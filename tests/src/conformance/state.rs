@@ -17,11 +17,7 @@ fn writer(fixture: &dyn Fixture, shards: u32) -> Writer {
     let log = fixture.open();
     let topic = make(&*log, "a", shards);
     let session = reader(&*log, "m", &[&topic], shards);
-    Writer {
-        log,
-        session,
-        topic,
-    }
+    Writer { log, session, topic }
 }
 
 impl Writer {
@@ -58,8 +54,13 @@ fn keys(
     limit: usize,
 ) -> Vec<String> {
     let after = after.map(str::as_bytes);
-    let found = state.scan(namespace, Shard(shard), prefix.as_bytes(), after, limit).unwrap();
-    found.iter().map(|(key, _)| String::from_utf8(key.to_vec()).unwrap()).collect()
+    let found = state
+        .scan(namespace, Shard(shard), prefix.as_bytes(), after, limit)
+        .unwrap();
+    found
+        .iter()
+        .map(|(key, _)| String::from_utf8(key.to_vec()).unwrap())
+        .collect()
 }
 
 pub fn changes_are_seen_once_applied(fixture: &dyn Fixture) {
@@ -67,9 +68,26 @@ pub fn changes_are_seen_once_applied(fixture: &dyn Fixture) {
     let n = namespace("stage", 1);
     assert_eq!(get(&*writer.log, &n, 0, "k"), None);
     writer.write(vec![put(&n, 0, "k", "1"), put(&n, 0, "gone", "1")]);
-    writer.write(vec![put(&n, 0, "k", "2"), delete(&n, 0, "gone"), put(&n, 0, "k", "3"), delete(&n, 0, "never")]);
-    assert_eq!(get(&*writer.log, &n, 0, "k").as_deref(), Some("3"), "the last change of a batch counts");
+    writer.write(vec![
+        put(&n, 0, "k", "2"),
+        delete(&n, 0, "gone"),
+        put(&n, 0, "k", "3"),
+        delete(&n, 0, "never"),
+    ]);
+    assert_eq!(
+        get(&*writer.log, &n, 0, "k").as_deref(),
+        Some("3"),
+        "the last change of a batch counts"
+    );
     assert_eq!(get(&*writer.log, &n, 0, "gone"), None);
+    writer.write(vec![
+        put(&n, 0, "k", "4"),
+        delete(&n, 0, "k"),
+        delete(&n, 0, "back"),
+        put(&n, 0, "back", "5"),
+    ]);
+    assert_eq!(get(&*writer.log, &n, 0, "k"), None);
+    assert_eq!(get(&*writer.log, &n, 0, "back").as_deref(), Some("5"));
     writer.write(vec![put(&n, 0, "", "empty key"), put(&n, 0, "e", "")]);
     assert_eq!(get(&*writer.log, &n, 0, "").as_deref(), Some("empty key"));
     assert_eq!(get(&*writer.log, &n, 0, "e").as_deref(), Some(""));
@@ -93,7 +111,10 @@ pub fn a_scan_is_ordered_and_bounded(fixture: &dyn Fixture) {
     let names = ["b/2", "a", "b/10", "b", "c", "b/1", "b0"];
     writer.write(names.iter().map(|k| put(&n, 0, k, k)).collect());
     let log = &*writer.log;
-    assert_eq!(keys(log, &n, 0, "", None, 99), ["a", "b", "b/1", "b/10", "b/2", "b0", "c"]);
+    assert_eq!(
+        keys(log, &n, 0, "", None, 99),
+        ["a", "b", "b/1", "b/10", "b/2", "b0", "c"]
+    );
     assert_eq!(keys(log, &n, 0, "b/", None, 99), ["b/1", "b/10", "b/2"]);
     assert_eq!(keys(log, &n, 0, "b/", Some("b/1"), 99), ["b/10", "b/2"]);
     assert_eq!(keys(log, &n, 0, "b/", Some("b/1"), 1), ["b/10"]);
@@ -107,7 +128,12 @@ pub fn a_scan_is_ordered_and_bounded(fixture: &dyn Fixture) {
 pub fn shards_and_namespaces_are_apart(fixture: &dyn Fixture) {
     let mut writer = writer(fixture, 3);
     let (one, two, new) = (namespace("one", 1), namespace("two", 1), namespace("one", 2));
-    writer.write(vec![put(&one, 0, "k", "1"), put(&one, 1, "k", "2"), put(&two, 0, "k", "3"), put(&new, 0, "k", "4")]);
+    writer.write(vec![
+        put(&one, 0, "k", "1"),
+        put(&one, 1, "k", "2"),
+        put(&two, 0, "k", "3"),
+        put(&new, 0, "k", "4"),
+    ]);
     let log = &*writer.log;
     assert_eq!(get(log, &one, 0, "k").as_deref(), Some("1"));
     assert_eq!(get(log, &one, 1, "k").as_deref(), Some("2"));
@@ -124,7 +150,12 @@ pub fn a_snapshot_stays_as_it_was(fixture: &dyn Fixture) {
     let id = writer.write(vec![put(&n, 0, "a", "1"), put(&n, 1, "b", "1")]);
     let (contains, before) = writer.log.snapshot().unwrap();
     assert_eq!(contains, id);
-    let id = writer.write(vec![put(&n, 0, "a", "2"), delete(&n, 1, "b"), put(&n, 0, "c", "2"), put(&later, 0, "d", "2")]);
+    let id = writer.write(vec![
+        put(&n, 0, "a", "2"),
+        delete(&n, 1, "b"),
+        put(&n, 0, "c", "2"),
+        put(&later, 0, "d", "2"),
+    ]);
     assert_eq!(get(&*before, &n, 0, "a").as_deref(), Some("1"));
     assert_eq!(get(&*before, &n, 1, "b").as_deref(), Some("1"));
     assert_eq!(keys(&*before, &n, 0, "", None, 9), ["a"]);
@@ -138,7 +169,12 @@ pub fn a_snapshot_stays_as_it_was(fixture: &dyn Fixture) {
 pub fn a_fork_replaces_its_target(fixture: &dyn Fixture) {
     let mut writer = writer(fixture, 2);
     let (from, to) = (namespace("stage", 1), namespace("shadow", 1));
-    writer.write(vec![put(&from, 0, "a", "1"), put(&from, 0, "b", "2"), put(&from, 1, "c", "3"), put(&to, 0, "old", "x")]);
+    writer.write(vec![
+        put(&from, 0, "a", "1"),
+        put(&from, 0, "b", "2"),
+        put(&from, 1, "c", "3"),
+        put(&to, 0, "old", "x"),
+    ]);
     assert_eq!(writer.log.fork(&from, &to, Shard(0)).unwrap(), 2);
     writer.write(vec![put(&from, 0, "a", "changed")]);
     let log = &*writer.log;

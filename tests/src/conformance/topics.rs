@@ -96,17 +96,23 @@ pub fn bounds_enclose_what_can_be_read(fixture: &dyn Fixture) {
     let empty = log.bounds(&a, Shard(0)).unwrap();
     let (start, end) = (Offset(0), Offset(0));
     assert_eq!(empty, Bounds { start, end });
-    let written = log.append((0..3).map(|n| record(&a, 0, format!("{n}"))).collect()).unwrap();
+    let written = log
+        .append((0..3).map(|n| record(&a, 0, format!("{n}"))).collect())
+        .unwrap();
     let found = read(&*log, &a, 0, 3);
     assert_eq!(found.iter().map(|r| r.offset).collect::<Vec<_>>(), written.offsets);
     let bounds = log.bounds(&a, Shard(0)).unwrap();
-    assert!(bounds.start <= found[0].offset && found[2].offset < bounds.end, "{bounds:?}");
+    assert!(
+        bounds.start <= found[0].offset && found[2].offset < bounds.end,
+        "{bounds:?}"
+    );
 }
 
 pub fn an_append_is_all_or_nothing(fixture: &dyn Fixture) {
     let log = fixture.open();
     let a = make(&*log, "a", 1);
-    log.append(vec![record(&a, 0, "1"), record(&topic("missing"), 0, "2")]).unwrap_err();
+    log.append(vec![record(&a, 0, "1"), record(&topic("missing"), 0, "2")])
+        .unwrap_err();
     log.append(vec![record(&a, 0, "3"), record(&a, 9, "4")]).unwrap_err();
     log.append(vec![record(&a, 0, "5")]).unwrap();
     assert_eq!(values(&read(&*log, &a, 0, 1)), ["5"]);
@@ -116,7 +122,8 @@ pub fn the_last_record_is_the_newest(fixture: &dyn Fixture) {
     let log = fixture.open();
     let a = make(&*log, "a", 2);
     assert_eq!(log.last(&a, Shard(0)).unwrap(), None);
-    log.append(vec![record(&a, 0, "1"), record(&a, 0, "2"), record(&a, 1, "3")]).unwrap();
+    log.append(vec![record(&a, 0, "1"), record(&a, 0, "2"), record(&a, 1, "3")])
+        .unwrap();
     let all = read(&*log, &a, 0, 2);
     assert_eq!(log.last(&a, Shard(0)).unwrap().as_ref(), all.last());
     drop(log);
@@ -129,7 +136,8 @@ pub fn partitions_are_apart(fixture: &dyn Fixture) {
     let log = fixture.open();
     let (a, b) = (make(&*log, "a", 300), make(&*log, "a.b", 300));
     for (topic, shard) in [(&a, 0), (&a, 1), (&a, 255), (&a, 256), (&b, 0), (&b, 256)] {
-        log.append(vec![record(topic, shard, format!("{topic}/{shard}"))]).unwrap();
+        log.append(vec![record(topic, shard, format!("{topic}/{shard}"))])
+            .unwrap();
     }
     for (topic, shard) in [(&a, 0), (&a, 1), (&a, 255), (&a, 256), (&b, 0), (&b, 256)] {
         assert_eq!(values(&read(&*log, topic, shard, 1)), [format!("{topic}/{shard}")]);

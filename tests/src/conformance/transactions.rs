@@ -69,7 +69,11 @@ pub fn an_offset_that_is_told_is_true(fixture: &dyn Fixture) {
     commit(&mut *session, at(&a, 0, 1));
     let found = read(&*log, &out, 0, 20);
     for (told, found) in told.iter().zip(&found) {
-        assert!(told.is_none_or(|t| t == found.offset), "{told:?} is at {}", found.offset);
+        assert!(
+            told.is_none_or(|t| t == found.offset),
+            "{told:?} is at {}",
+            found.offset
+        );
     }
     assert_eq!(values(&found), (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
 }

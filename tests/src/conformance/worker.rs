@@ -5,11 +5,7 @@ use fermata_core::{
     Offset, Record, Shard, TopicName,
     ports::{Commit, Committed, LogError, Namespace, Polled, Session, SessionSpec, StateChange},
 };
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Copies `in` to `out`, partition by partition, and keeps the number of records of each shard as its state.
 pub struct Copier {

@@ -1,13 +1,15 @@
 //! Child processes that end with the test.
 
-use super::until;
-use serde_json::Value;
+use super::{Cli, until};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// For what takes a second on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `fermata`, built beside this test by `cargo xtask test`; `FERMATA_BIN` names another.
 pub fn binary() -> PathBuf {
@@ -51,7 +53,7 @@ impl ServerSpec {
 /// `fermata run` as a child; killed when dropped.
 pub struct Server {
     child: Child,
-    port: u16,
+    base: String,
     stderr: Arc<Mutex<Vec<String>>>,
 }
 
@@ -63,8 +65,8 @@ impl Server {
         server
     }
 
+    /// Starts and waits until its API listens, whatever the workers do.
     pub fn spawn(spec: &ServerSpec) -> Self {
-        let port = free_port();
         let mut command = Command::new(binary());
         command
             .arg("run")
@@ -73,7 +75,8 @@ impl Server {
             .arg("--data-dir")
             .arg(&spec.data_dir)
             .args(["--workers", &spec.workers.to_string()])
-            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--listen", "127.0.0.1:0"])
+            .env("NO_COLOR", "1")
             .envs(spec.env.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -86,23 +89,38 @@ impl Server {
                 kept.lock().expect("no panic holds it").push(line);
             }
         });
-        Self { child, port, stderr: lines }
+        let mut server = Self { child, base: String::new(), stderr: lines };
+        server.base = until("the server says where its API is", PATIENCE, || {
+            server.still_runs();
+            server.address().ok_or_else(|| server.stderr())
+        });
+        server
     }
 
+    /// `http://127.0.0.1:40123`, from the line that says so.
+    fn address(&self) -> Option<String> {
+        let lines = self.stderr.lock().expect("no panic holds it");
+        let found = lines.iter().find_map(|line| line.strip_prefix("API "))?;
+        Some(found.split("/api").next()?.to_owned())
+    }
+
+    fn still_runs(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+            panic!("the server ended with {status}:\n{}", self.stderr());
+        }
+    }
+
+    /// Waits until every shard is held.
     pub fn ready(&mut self) {
-        until("the server is ready", Duration::from_secs(60), || {
-            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
-                panic!("the server ended with {status}:\n{}", self.stderr());
-            }
-            match ureq::get(&self.url("/readyz")).call() {
-                Ok(_) => Ok(()),
-                Err(error) => Err(format!("{error}; stderr: {}", self.stderr())),
-            }
+        let readiness = self.url("/readyz");
+        until("every shard is held by a worker", PATIENCE, || {
+            self.still_runs();
+            ureq::get(&readiness).call().map(|_| ()).map_err(|e| format!("{e}; stderr: {}", self.stderr()))
         });
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}{path}", self.base)
     }
     pub fn cli(&self) -> Cli {
         Cli { server: self.url("") }
@@ -111,12 +129,14 @@ impl Server {
         self.stderr.lock().expect("no panic holds it").join("\n")
     }
 
+    /// Has it written this on stderr?
+    pub fn said(&self, text: &str) -> bool {
+        self.stderr().contains(text)
+    }
+
     /// Waits for a line on stderr.
-    pub fn says(&self, text: &str, patience: Duration) {
-        until(&format!("the server says {text:?}"), patience, || {
-            let said = self.stderr();
-            if said.contains(text) { Ok(()) } else { Err(said) }
-        });
+    pub fn says(&self, text: &str) {
+        until(&format!("the server says {text:?}"), PATIENCE, || if self.said(text) { Ok(()) } else { Err(self.stderr()) });
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -129,7 +149,7 @@ impl Server {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is on every machine");
         assert!(sent.success(), "no SIGTERM to {pid}");
-        let status = until("the server ends on SIGTERM", Duration::from_secs(30), || {
+        let status = until("the server ends on SIGTERM", PATIENCE, || {
             self.child.try_wait().expect("a child can be asked").ok_or_else(|| self.stderr())
         });
         assert!(status.success(), "the server ended with {status}:\n{}", self.stderr());
@@ -152,70 +172,5 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// `fermata <args>` against a server.
-#[derive(Clone, Debug)]
-pub struct Cli {
-    pub server: String,
-}
-
-impl Cli {
-    pub fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("the binary starts")
-    }
-
-    pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(args).env("FERMATA_SERVER", &self.server).env("NO_COLOR", "1").stdin(Stdio::null());
-        command
-    }
-
-    /// Standard output of a run that must end with 0.
-    pub fn ok(&self, args: &[&str]) -> String {
-        self.exits(args, 0)
-    }
-
-    /// Standard output of a run that must end with `code`.
-    pub fn exits(&self, args: &[&str], code: i32) -> String {
-        let output = self.run(args);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(output.status.code(), Some(code), "fermata {args:?}\nstdout: {out}\nstderr: {err}");
-        out.into_owned()
-    }
-
-    /// The JSON that a run with `-o json` prints.
-    pub fn json(&self, args: &[&str]) -> Value {
-        let out = self.ok(&[args, &["-o", "json"]].concat());
-        serde_json::from_str(&out).unwrap_or_else(|e| panic!("fermata {args:?} -o json printed no JSON ({e}): {out}"))
-    }
-
-    /// A load in the background; ends with the test at the latest.
-    pub fn background(&self, args: &[&str]) -> Background {
-        let mut command = self.command(args);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        Background(command.spawn().expect("the binary starts"))
-    }
-}
-
-/// A child that runs beside the test.
-pub struct Background(Child);
-
-impl Background {
-    pub fn running(&mut self) -> bool {
-        self.0.try_wait().expect("a child can be asked").is_none()
-    }
-    /// Waits for its end and says whether it was a success.
-    pub fn finish(mut self) -> bool {
-        self.0.wait().expect("a child can be waited for").success()
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

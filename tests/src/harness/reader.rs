@@ -3,7 +3,6 @@
 use fermata_core::ports::Log;
 use fermata_core::{Record, Shard, TopicName};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,30 +22,29 @@ impl Topics {
     }
 
     /// Every record of a topic, by partition, in order.
-    pub fn records(&self, topic: &str) -> Vec<Record> {
+    pub fn each(&self, topic: &str, mut look: impl FnMut(&Record)) {
         let name = TopicName::new(topic).expect("a topic's name");
-        let partitions = self.log.topics().expect("topics can be listed");
-        let count = partitions.iter().find(|t| t.name == name).unwrap_or_else(|| panic!("no topic {topic}")).partitions;
-        let mut all = Vec::new();
-        for shard in (0..count).map(Shard) {
+        for shard in (0..self.partitions(topic)).map(Shard) {
             let mut next = self.log.bounds(&name, shard).expect("bounds can be asked").start;
             loop {
                 let page = self.log.read(&name, shard, next, 4_096).expect("committed records can be read");
                 let Some(last) = page.last() else { break };
                 next = last.offset.next();
-                all.extend(page);
+                page.iter().for_each(&mut look);
             }
         }
+    }
+
+    pub fn records(&self, topic: &str) -> Vec<Record> {
+        let mut all = Vec::new();
+        self.each(topic, |record| all.push(record.clone()));
         all
     }
 
-    /// How often each key occurs.
-    pub fn keys(&self, topic: &str) -> BTreeMap<String, u64> {
-        let mut keys = BTreeMap::new();
-        for record in self.records(topic) {
-            *keys.entry(String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned()).or_default() += 1;
-        }
-        keys
+    pub fn partitions(&self, topic: &str) -> u32 {
+        let topics = self.log.topics().expect("topics can be listed");
+        let found = topics.iter().find(|t| t.name.as_str() == topic);
+        found.unwrap_or_else(|| panic!("no topic {topic}")).partitions
     }
 }
 

@@ -47,13 +47,7 @@ impl Log for Simulated {
         })
     }
 
-    fn read(
-        &self,
-        topic: &TopicName,
-        shard: Shard,
-        from: Offset,
-        limit: usize,
-    ) -> Result<Vec<Record>, LogError> {
+    fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
         let mut world = self.world.lock();
         world.call()?;
         Ok(world.partition(topic, shard)?.read(from, limit))

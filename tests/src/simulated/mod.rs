@@ -21,8 +21,6 @@ mod log;
 mod partition;
 mod session;
 mod state;
-#[cfg(test)]
-mod tests;
 mod world;
 
 pub use clock::SimClock;

@@ -107,7 +107,9 @@ impl SimSession {
         let named: BTreeSet<Shard> = batch.positions.iter().map(|(_, shard, _)| *shard).collect();
         if let Some(change) = batch.changes.iter().find(|c| !named.contains(&c.shard)) {
             let shard = change.shard;
-            return Err(broken(&format!("the commit changes shard {shard} without its positions")));
+            return Err(broken(&format!(
+                "the commit changes shard {shard} without its positions"
+            )));
         }
         let txn = self.txn.take();
         let refused = world.groups.refuses(&group, self.id, named.iter().copied());
@@ -162,9 +164,7 @@ fn broken(what: &str) -> LogError {
     LogError::Fatal(format!("the contract of the log is broken: {what}"))
 }
 fn no(reason: &str) -> Committed {
-    Committed::No {
-        reason: reason.into(),
-    }
+    Committed::No { reason: reason.into() }
 }
 fn abort(world: &mut World, txn: Option<Txn>) {
     if let Some(txn) = txn {
@@ -265,7 +265,8 @@ impl Session for SimSession {
             let none = || no("this session has not committed anything");
             return Ok(self.last.clone().unwrap_or_else(none));
         };
-        if world.roll(world.faults.unknown_again) {
+        let again = world.faults.unknown_again;
+        if world.roll(again) {
             world.injected.unknown_again += 1;
             return Ok(Committed::Unknown);
         }

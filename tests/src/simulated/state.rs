@@ -6,11 +6,7 @@ use fermata_core::{
     CommitId, Shard,
     ports::{Namespace, StateChange, StateError, StateRead, StateStore},
 };
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 type Entries = BTreeMap<Bytes, Bytes>;
 
@@ -49,7 +45,9 @@ impl State {
     pub fn catch_up(&mut self, shard: Shard) {
         let mut found = Vec::new();
         for (id, changes) in &mut self.pending {
-            let (own, rest) = std::mem::take(changes).into_iter().partition(|c: &StateChange| c.shard == shard);
+            let (own, rest) = std::mem::take(changes)
+                .into_iter()
+                .partition(|c: &StateChange| c.shard == shard);
             *changes = rest;
             found.push((*id, own));
         }
@@ -67,11 +65,15 @@ impl State {
             return Ok(());
         };
         if let Some(foreign) = pending.iter().find(|p| !changes.contains(p)) {
-            return Err(format!("commit {id} carried a change of {:?} that is not applied", foreign.key));
+            return Err(format!(
+                "commit {id} carried a change of {:?} that is not applied",
+                foreign.key
+            ));
         }
-        let earlier = self.pending.iter().find(|(before, c)| {
-            **before < id && c.iter().any(|c| pending.iter().any(|p| p.shard == c.shard))
-        });
+        let earlier = self
+            .pending
+            .iter()
+            .find(|(before, c)| **before < id && c.iter().any(|c| pending.iter().any(|p| p.shard == c.shard)));
         if let Some((before, _)) = earlier {
             return Err(format!("commit {before} of the same shard was never applied"));
         }
@@ -138,7 +140,10 @@ impl StateStore for Simulated {
             let found = format!("commit {id} was never made (the last is {})", world.last);
             return Err(error("applied", found));
         }
-        world.state.apply(id.0, changes).map_err(|found| error("applied", found))
+        world
+            .state
+            .apply(id.0, changes)
+            .map_err(|found| error("applied", found))
     }
 
     fn snapshot(&self) -> Result<(CommitId, Arc<dyn StateRead>), StateError> {
@@ -169,7 +174,10 @@ impl StateStore for Simulated {
             ..Effects::default()
         };
         let id = world.commit(None, effects);
-        world.state.apply(id, &changes).map_err(|found| error("forked", found))?;
+        world
+            .state
+            .apply(id, &changes)
+            .map_err(|found| error("forked", found))?;
         Ok(source.len() as u64)
     }
 }

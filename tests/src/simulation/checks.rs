@@ -169,7 +169,7 @@ impl Checks {
             // The log was away; the next step asks again.
             Err(_) => return Ok(()),
         };
-        for (shard, answer) in answers {
+        for (shard, _, answer) in answers {
             for (currency, sum) in answer.as_object().into_iter().flatten().filter(|(_, v)| v.is_number()) {
                 if sum.as_i64() != Some(0) {
                     return bad(format!("shard {shard}: balances + clearing of {currency} are {sum}: {answer}"));

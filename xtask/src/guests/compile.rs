@@ -18,10 +18,7 @@ fn target_dir() -> PathBuf {
 
 /// Where cargo leaves a guest's core module; the next version overwrites it.
 pub fn artefact(guest: &Guest) -> PathBuf {
-    target_dir()
-        .join(TARGET)
-        .join(PROFILE)
-        .join(guest.artefact())
+    target_dir().join(TARGET).join(PROFILE).join(guest.artefact())
 }
 
 /// Panic messages name source files: the same sources must give the same bytes, wherever cargo keeps its crates.
@@ -38,9 +35,7 @@ pub fn compile(toolchain: &Toolchain, guests: &[&Guest], version: &Version) -> R
         return Ok(());
     }
     let mut cargo = toolchain.build();
-    cargo
-        .current_dir(workspace::root())
-        .args(["--profile", PROFILE]);
+    cargo.current_dir(workspace::root()).args(["--profile", PROFILE]);
     cargo.arg("--target-dir").arg(target_dir());
     cargo.env("CARGO_ENCODED_RUSTFLAGS", without_home());
     for guest in guests {
@@ -49,6 +44,5 @@ pub fn compile(toolchain: &Toolchain, guests: &[&Guest], version: &Version) -> R
             cargo.args(["--features", &format!("{}/{feature}", guest.package)]);
         }
     }
-    run::loudly(&mut cargo)
-        .wrap_err_with(|| format!("building the guests of version {}", version.number))
+    run::loudly(&mut cargo).wrap_err_with(|| format!("building the guests of version {}", version.number))
 }

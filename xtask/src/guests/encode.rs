@@ -43,10 +43,7 @@ fn world(component: &[u8]) -> Result<&'static str> {
         bail!("a package of WIT, not a component");
     };
     let exports = &resolve.worlds[world].exports;
-    let names: Vec<String> = exports
-        .keys()
-        .map(|key| resolve.name_world_key(key))
-        .collect();
+    let names: Vec<String> = exports.keys().map(|key| resolve.name_world_key(key)).collect();
     let found = WORLDS
         .iter()
         .find(|(interface, _)| names.iter().any(|name| name.starts_with(interface)));

@@ -32,10 +32,7 @@ impl Entry {
             dir.to_path_buf()
         };
         replace(&dir.join(&file), &component.bytes)?;
-        eprintln!(
-            "guests: {file}, {} KiB",
-            component.bytes.len().div_ceil(1024)
-        );
+        eprintln!("guests: {file}, {} KiB", component.bytes.len().div_ceil(1024));
         Ok(Self {
             name: guest.name.clone(),
             version: version.to_owned(),
@@ -67,8 +64,7 @@ impl Index {
 
     /// These entries in the place of older ones of the same names.
     pub fn with(mut self, entries: Vec<Entry>) -> Self {
-        self.0
-            .retain(|old| entries.iter().all(|new| new.name != old.name));
+        self.0.retain(|old| entries.iter().all(|new| new.name != old.name));
         self.0.extend(entries);
         Self::new(self.0)
     }
@@ -79,9 +75,9 @@ impl Index {
 
     /// Whether each file is there, with the bytes that the index tells of.
     fn holds(&self, dir: &Path) -> bool {
-        self.0.iter().all(|entry| {
-            fs::read(dir.join(&entry.file)).is_ok_and(|bytes| sha256(&bytes) == entry.sha256)
-        })
+        self.0
+            .iter()
+            .all(|entry| fs::read(dir.join(&entry.file)).is_ok_and(|bytes| sha256(&bytes) == entry.sha256))
     }
 }
 
@@ -146,9 +142,7 @@ mod tests {
         Index::new(vec![entry("a", "1.0.0", "a.wasm")])
             .write(&dir)
             .expect("written");
-        Index::default()
-            .write(&dir.join(list::FIXTURES))
-            .expect("written");
+        Index::default().write(&dir.join(list::FIXTURES)).expect("written");
         assert!(!complete(&dir), "no file");
         fs::write(dir.join("a.wasm"), "a.wasm").expect("written");
         assert!(complete(&dir));

@@ -34,7 +34,7 @@ const PRODUCT: [(&str, &str); 5] = [
     ("inflight", "fermata-inflight"),
     ("account", "fermata-account"),
     ("confirm", "fermata-confirm"),
-    ("payments-generator", "fermata-generator"),
+    ("generator", "fermata-generator"),
 ];
 
 /// A crate that ships as a component.
@@ -87,10 +87,7 @@ fn fixtures() -> Result<Vec<Guest>> {
     };
     let mut guests = Vec::new();
     for entry in entries {
-        let path = entry
-            .into_diagnostic()
-            .wrap_err("reading tests/guests")?
-            .path();
+        let path = entry.into_diagnostic().wrap_err("reading tests/guests")?.path();
         if path.join("Cargo.toml").is_file() {
             let name = path
                 .file_name()
@@ -120,9 +117,7 @@ impl Crate {
     fn read(folder: PathBuf) -> Result<Self> {
         let path = folder.join("Cargo.toml");
         let context = || format!("reading {}", path.display());
-        let text = fs::read_to_string(&path)
-            .into_diagnostic()
-            .wrap_err_with(context)?;
+        let text = fs::read_to_string(&path).into_diagnostic().wrap_err_with(context)?;
         let manifest: toml::Table = text.parse().into_diagnostic().wrap_err_with(context)?;
         let package = manifest
             .get("package")
@@ -172,13 +167,7 @@ mod tests {
                 .filter(move |guest| guest.fixture == fixture)
                 .map(|guest| guest.name.as_str())
         };
-        assert!(name(false).eq([
-            "validate",
-            "inflight",
-            "account",
-            "confirm",
-            "payments-generator"
-        ]));
+        assert!(name(false).eq(["validate", "inflight", "account", "confirm", "generator"]));
         assert!(name(true).any(|name| name == "echo"));
     }
 }

@@ -77,20 +77,14 @@ fn build_some(names: &[String]) -> Result<()> {
         .find(|name| guests.iter().all(|guest| guest.name != **name))
     {
         let known: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        bail!(
-            "no guest is named {unknown}; there are {}",
-            known.join(", ")
-        );
+        bail!("no guest is named {unknown}; there are {}", known.join(", "));
     }
     guests.retain(|guest| names.contains(&guest.name));
     // The rest may be old: the next full build has to look.
     fingerprint::forget(&dir)?;
     let built = make(&dir, &toolchain::find()?, &guests)?;
     for (dir, entries) in built.by_folder(&dir) {
-        Index::read(&dir)
-            .unwrap_or_default()
-            .with(entries)
-            .write(&dir)?;
+        Index::read(&dir).unwrap_or_default().with(entries).write(&dir)?;
     }
     Ok(())
 }

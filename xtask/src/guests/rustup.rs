@@ -13,12 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The toolchain in use, if it has the target.
 pub fn installed() -> Option<Toolchain> {
     let (version, sysroot) = toolchain::about("rustc")?;
-    if !sysroot
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib")
-        .is_dir()
-    {
+    if !sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
         return None;
     }
     let name = version.lines().next()?.to_owned();
@@ -44,10 +39,7 @@ pub fn added() -> Option<Toolchain> {
             Some(status) if status.success() => return installed(),
             Some(_) => return None,
             None if Instant::now() > deadline => {
-                eprintln!(
-                    "guests: rustup got no answer within {} s",
-                    PATIENCE.as_secs()
-                );
+                eprintln!("guests: rustup got no answer within {} s", PATIENCE.as_secs());
                 adding.kill().ok()?;
                 adding.wait().ok()?;
                 return None;

@@ -29,10 +29,7 @@ impl Toolchain {
     /// `cargo build` for the target, told nothing of the cargo that runs this chore.
     pub fn build(&self) -> Command {
         let mut cargo = Command::new(&self.cargo);
-        cargo
-            .arg("build")
-            .args(["--target", TARGET])
-            .args(&self.arguments);
+        cargo.arg("build").args(["--target", TARGET]).args(&self.arguments);
         for foreign in [
             "LD_LIBRARY_PATH",
             "RUSTFLAGS",

@@ -25,8 +25,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     if args.filter.is_none() {
-        run::loudly(run::cargo().args(["fmt", "--all", "--check"]))
-            .wrap_err("cargo fmt --all would change files")?;
+        run::loudly(run::cargo().args(["fmt", "--all", "--check"])).wrap_err("cargo fmt --all would change files")?;
     }
     guests::build()?;
     server::build()?;
@@ -75,9 +74,7 @@ fn lint() -> Result<()> {
 /// Passes on what the tests print, and counts. Both streams share one pipe, since cargo names a suite on one of
 /// them and the suite answers on the other.
 fn follow(command: &mut Command) -> Result<(ExitStatus, Summary)> {
-    let (reader, writer) = pipe()
-        .into_diagnostic()
-        .wrap_err("making a pipe for the tests")?;
+    let (reader, writer) = pipe().into_diagnostic().wrap_err("making a pipe for the tests")?;
     let both = writer
         .try_clone()
         .into_diagnostic()
@@ -94,18 +91,13 @@ fn follow(command: &mut Command) -> Result<(ExitStatus, Summary)> {
         .stderr(std::process::Stdio::null());
     let mut summary = Summary::default();
     for line in BufReader::new(reader).split(b'\n') {
-        let line = line
-            .into_diagnostic()
-            .wrap_err("reading what the tests print")?;
+        let line = line.into_diagnostic().wrap_err("reading what the tests print")?;
         let line = String::from_utf8_lossy(&line);
         writeln!(std::io::stdout(), "{line}")
             .into_diagnostic()
             .wrap_err("passing on what the tests print")?;
         summary.read(&line);
     }
-    let status = child
-        .wait()
-        .into_diagnostic()
-        .wrap_err("waiting for cargo test")?;
+    let status = child.wait().into_diagnostic().wrap_err("waiting for cargo test")?;
     Ok((status, summary))
 }

@@ -92,10 +92,7 @@ fn binary(running: &str) -> Option<&str> {
 
 /// The number before a word: `ok. 5 passed; 0 failed; ...`.
 fn number(result: &str, what: &str) -> u64 {
-    let words: Vec<&str> = result
-        .split([' ', ';'])
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = result.split([' ', ';']).filter(|word| !word.is_empty()).collect();
     let pair = words.windows(2).find(|pair| pair[1] == what);
     pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
 }

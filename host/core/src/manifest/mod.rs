@@ -106,7 +106,7 @@ pub struct Invariant {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvariantRule {
-    /// Every number under the pointer of the view's answer equals `each`.
+    /// The number at the pointer into the view's answer, or each number directly under it, equals `each`.
     Each { at: Field, each: i64 },
     /// Each key of topic `of` is the key of at most one record in all of `ends_in`; when drained of exactly one.
     EndsOnce {

@@ -51,9 +51,8 @@ fn host_calls_are_charged_by_the_bytes_that_they_carry() {
     let timer = format!(
         "(call $set_timer (i32.const 24) (i32.const 3) (i64.const 9) (local.get $value) (local.get $value_len)) {nothing}"
     );
-    let key = format!(
-        "(call $delete (i32.const 19) (i32.const 5) (local.get $value) (local.get $value_len)) {nothing}"
-    );
+    let key =
+        format!("(call $delete (i32.const 19) (i32.const 5) (local.get $value) (local.get $value_len)) {nothing}");
     let name = format!("(call $cancel_timer (local.get $value) (local.get $value_len)) {nothing}");
     let scan = format!(
         "(call $scan {STORE_AND_KEY} (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 9) (i32.const 420)) {nothing}"
@@ -94,7 +93,15 @@ fn entries_are_charged_beside_their_bytes() {
 
 #[test]
 fn every_call_costs_something() {
-    let fuel = |body: &str| run(&format!("{body} (call $ok (i32.const 256) (i32.const 0))"), b"", Host::new(), 5_000_000).fuel;
+    let fuel = |body: &str| {
+        run(
+            &format!("{body} (call $ok (i32.const 256) (i32.const 0))"),
+            b"",
+            Host::new(),
+            5_000_000,
+        )
+        .fuel
+    };
     let idle = fuel("");
     for body in [
         "(drop (call $now))",

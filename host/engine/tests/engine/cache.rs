@@ -24,9 +24,7 @@ fn broken() -> Compile {
 }
 
 fn prepare(engine: &WasmExecutor, artifact: &Artifact) -> Result<(), PrepareError> {
-    engine
-        .prepare(artifact, "{}", &Limits::default())
-        .map(drop)
+    engine.prepare(artifact, "{}", &Limits::default()).map(drop)
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
@@ -47,7 +45,10 @@ fn compiled_once_loaded_ever_after() {
     prepare(&engine(folder.path(), broken()), &artifact).expect("loaded");
     let another = Stage::process("(call $ok (i32.const 256) (i32.const 0))").build();
     let error = prepare(&engine(folder.path(), broken()), &another).expect_err("not compiled");
-    assert!(matches!(&error, PrepareError::Compile(found) if found.contains("exit status: 1")), "{error}");
+    assert!(
+        matches!(&error, PrepareError::Compile(found) if found.contains("exit status: 1")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -89,5 +90,8 @@ fn a_compiler_that_is_not_there_is_the_hosts_problem() {
     });
     let error = prepare(&engine(folder.path(), missing), &Stage::default().build());
     let error = error.expect_err("nothing compiles");
-    assert!(matches!(&error, PrepareError::Host(found) if found.contains("no-such-program")), "{error}");
+    assert!(
+        matches!(&error, PrepareError::Host(found) if found.contains("no-such-program")),
+        "{error}"
+    );
 }

@@ -70,9 +70,7 @@ impl Ended {
     /// The value of the one emission.
     pub fn value(&self) -> Vec<u8> {
         match &self.result {
-            Ok(Ok(emissions)) if emissions.len() == 1 => {
-                emissions[0].value.as_ref().expect("a value").to_vec()
-            }
+            Ok(Ok(emissions)) if emissions.len() == 1 => emissions[0].value.as_ref().expect("a value").to_vec(),
             other => panic!("not one emission but {other:?}"),
         }
     }

@@ -109,7 +109,10 @@ fn a_stage_is_not_a_generator() {
     let stage = crate::guest::Stage::default().build();
     match ENGINE.generator(&stage, "{}", 1) {
         Err(PrepareError::Contract(found)) => {
-            assert!(found.contains("does not export fermata:stage/generation@0.1.0"), "{found}");
+            assert!(
+                found.contains("does not export fermata:stage/generation@0.1.0"),
+                "{found}"
+            );
         }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("accepted"),

@@ -29,9 +29,7 @@ fn encode(sources: &[&str], world: &str, module: &str) -> Artifact {
         .map(|source| resolve.push_str("test.wit", source).expect("valid wit"))
         .last()
         .expect("at least one source");
-    let world = resolve
-        .select_world(&[package], Some(world))
-        .expect("the world");
+    let world = resolve.select_world(&[package], Some(world)).expect("the world");
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("embedded");
     let bytes = ComponentEncoder::default()
         .module(&wasm)
@@ -252,14 +250,7 @@ impl Description {
         let labels = it.list(&[words(&[label.0, label.1])]);
         let elements = elements.iter().map(|name| {
             let text = |at: Slice| [at.0, at.1];
-            words(&[
-                text(*name),
-                [0, schema.0],
-                [0, schema.0],
-                [0, labels.0],
-                [labels.1, 0],
-            ]
-            .concat()[..9])
+            words(&[text(*name), [0, schema.0], [0, schema.0], [0, labels.0], [labels.1, 0]].concat()[..9])
         });
         let metrics = it.list(&elements.collect::<Vec<_>>());
         let config = it.text(self.config_schema);

@@ -70,11 +70,7 @@ fn imports_beyond_the_contract_are_named() {
     ));
     says(&found, "wasi:cli/environment@0.2.0, wasi:cli/exit@0.2.0");
     says(&found, "wasm32-unknown-unknown");
-    let found = contract(&with(
-        other,
-        "other",
-        r#"(import "acme:db/query@1.0.0" "run" (func))"#,
-    ));
+    let found = contract(&with(other, "other", r#"(import "acme:db/query@1.0.0" "run" (func))"#));
     says(&found, "acme:db/query@1.0.0");
     says(&found, "may import context, store, timer, metrics and log");
 }
@@ -95,7 +91,10 @@ fn an_import_of_another_type_is_named() {
 fn a_component_without_the_processor_is_told_what_it_exports() {
     let empty = "package fermata:test; world empty {}";
     let found = contract(&component(Some(empty), "empty", "(module)"));
-    says(&found, "does not export fermata:stage/processor@0.1.0; it exports nothing");
+    says(
+        &found,
+        "does not export fermata:stage/processor@0.1.0; it exports nothing",
+    );
 
     let other = "package fermata:test; interface work { run: func(); } world other { export work; }";
     let module = r#"(module (func (export "fermata:test/work#run")))"#;
@@ -146,7 +145,10 @@ fn a_description_that_depends_on_time_or_chance_is_found_out() {
 fn a_description_that_does_not_come_is_told() {
     let cases = [
         ("unreachable", "describe does not answer: fault-trap"),
-        ("(loop $again (br $again)) unreachable", "describe does not answer: fault-fuel"),
+        (
+            "(loop $again (br $again)) unreachable",
+            "describe does not answer: fault-fuel",
+        ),
         (
             "(call $delete (i32.const 19) (i32.const 5) (i32.const 24) (i32.const 3)) unreachable",
             "fault-contract: store.delete was called in describe",
@@ -165,16 +167,70 @@ fn a_description_that_does_not_come_is_told() {
 fn descriptions_are_checked() {
     let base = Description::default;
     let cases = [
-        (Description { name: "Probe", ..base() }, "name of the component \"Probe\""),
-        (Description { version: "1.0", ..base() }, "version \"1.0\""),
-        (Description { inputs: vec!["in", "in"], ..base() }, "input port \"in\" twice"),
-        (Description { outputs: vec!["Out"], ..base() }, "output port \"Out\""),
-        (Description { stores: vec!["_timers"], ..base() }, "store \"_timers\""),
-        (Description { stores: vec!["a", "b", "a"], ..base() }, "store \"a\" twice"),
-        (Description { metrics: vec!["Seen-it"], ..base() }, "metric \"Seen-it\""),
-        (Description { views: vec!["all"], ..base() }, "declares views, but"),
+        (
+            Description {
+                name: "Probe",
+                ..base()
+            },
+            "name of the component \"Probe\"",
+        ),
+        (
+            Description {
+                version: "1.0",
+                ..base()
+            },
+            "version \"1.0\"",
+        ),
+        (
+            Description {
+                inputs: vec!["in", "in"],
+                ..base()
+            },
+            "input port \"in\" twice",
+        ),
+        (
+            Description {
+                outputs: vec!["o ut"],
+                ..base()
+            },
+            "output port \"o ut\"",
+        ),
+        (
+            Description {
+                stores: vec!["_timers"],
+                ..base()
+            },
+            "store \"_timers\"",
+        ),
+        (
+            Description {
+                stores: vec!["a", "b", "a"],
+                ..base()
+            },
+            "store \"a\" twice",
+        ),
+        (
+            Description {
+                metrics: vec!["Seen-it"],
+                ..base()
+            },
+            "metric \"Seen-it\"",
+        ),
+        (
+            Description {
+                views: vec!["all"],
+                ..base()
+            },
+            "declares views, but",
+        ),
         (Description { timers: true, ..base() }, "declares timers, but"),
-        (Description { config_schema: "{", ..base() }, "config-schema is not JSON"),
+        (
+            Description {
+                config_schema: "{",
+                ..base()
+            },
+            "config-schema is not JSON",
+        ),
     ];
     for (description, expected) in cases {
         let stage = Stage {
@@ -183,7 +239,9 @@ fn descriptions_are_checked() {
         };
         says(&contract(&stage.build()), expected);
     }
-    prepare(&Stage::default().build()).map(drop).unwrap_or_else(|e| panic!("{e}"));
+    prepare(&Stage::default().build())
+        .map(drop)
+        .unwrap_or_else(|e| panic!("{e}"));
 }
 
 #[test]

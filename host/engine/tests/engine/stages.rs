@@ -5,9 +5,7 @@ use crate::guest::{Description, Stage, component};
 use crate::host::Host;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{Executor, Failure, PrepareError, ViewError};
-use fermata_core::{
-    Digest, Due, Emission, FaultCode, Header, Rejection, Timestamp, Verdict, VersionId,
-};
+use fermata_core::{Digest, Due, Emission, FaultCode, Header, Rejection, Timestamp, Verdict, VersionId};
 
 #[test]
 fn a_kept_instance_answers_record_after_record() {
@@ -51,7 +49,12 @@ fn nothing_of_a_record_is_lost_on_the_way() {
         },
         Header::new("", ""),
     ];
-    for (key, value) in [(Some("k"), Some("v")), (None, Some("v")), (Some(""), None), (None, None)] {
+    for (key, value) in [
+        (Some("k"), Some("v")),
+        (None, Some("v")),
+        (Some(""), None),
+        (None, None),
+    ] {
         let mut record = input(b"");
         record.key = key.map(Into::into);
         record.value = value.map(Into::into);
@@ -311,9 +314,8 @@ fn what_is_not_exported_cannot_be_called_and_harms_nothing() {
 #[test]
 fn nan_has_one_form() {
     // A NaN with a payload of its own goes through an addition.
-    let stage = Stage::process(
-        "(call $emit_number (i64.reinterpret_f64 (f64.add (f64.const nan:0x123) (f64.const 1))))",
-    );
+    let stage =
+        Stage::process("(call $emit_number (i64.reinterpret_f64 (f64.add (f64.const nan:0x123) (f64.const 1))))");
     assert_eq!(once(&stage).number(), 0x7ff8_0000_0000_0000);
 }
 

@@ -26,7 +26,13 @@ pub fn answer(known: &Known<'_>, command: &Command) -> Vec<News> {
         Ok(news) => news,
         Err(refusal) => {
             let Refusal { code, because } = refusal;
-            vec![News::of(Some(command.id), Fact::Refused { code: code.into(), because })]
+            vec![News::of(
+                Some(command.id),
+                Fact::Refused {
+                    code: code.into(),
+                    because,
+                },
+            )]
         }
     }
 }
@@ -41,7 +47,10 @@ impl Known<'_> {
         }
         let mine = |fact| News::of(Some(command.id), fact);
         let by = command.author.clone();
-        let paused = || Fact::Paused { by: command.author.clone(), reason: command.reason.clone() };
+        let paused = || Fact::Paused {
+            by: command.author.clone(),
+            reason: command.reason.clone(),
+        };
         match &command.verb {
             Verb::Pause => Ok(vec![mine(paused())]),
             Verb::Resume => {
@@ -49,7 +58,10 @@ impl Known<'_> {
                 if let Some(drain) = fold.draining() {
                     let mut blocking = (self.blocking)();
                     blocking.push(format!("resumed by {by} before it was drained"));
-                    let fact = Fact::NotDrained { timeout_ms: drain.timeout_ms, blocking };
+                    let fact = Fact::NotDrained {
+                        timeout_ms: drain.timeout_ms,
+                        blocking,
+                    };
                     news.push(News::of(drain.command, fact));
                 }
                 news.push(mine(Fact::Resumed { by }));
@@ -64,17 +76,28 @@ impl Known<'_> {
                 if fold.paused.is_none() {
                     news.push(mine(paused()));
                 }
-                news.push(mine(Fact::Draining { by, timeout_ms: *timeout_ms }));
+                news.push(mine(Fact::Draining {
+                    by,
+                    timeout_ms: *timeout_ms,
+                }));
                 Ok(news)
             }
-            Verb::Deploy { stage, component, digest, probation_ms } => {
+            Verb::Deploy {
+                stage,
+                component,
+                digest,
+                probation_ms,
+            } => {
                 let stage = self.stage(stage)?;
                 self.free(&stage.name, false)?;
                 let config = Digest::of(config_json(stage).as_bytes());
                 let probation = u64::try_from(self.manifest.probation.as_millis()).unwrap_or(u64::MAX);
                 let step = Step {
                     stage: &stage.name,
-                    new: VersionId { component: *digest, config },
+                    new: VersionId {
+                        component: *digest,
+                        config,
+                    },
                     component: component.clone(),
                     probation_ms: probation_ms.unwrap_or(probation),
                     rolls_back: None,
@@ -107,9 +130,14 @@ impl Known<'_> {
     fn stage(&self, name: &StageName) -> Result<&Stage, Refusal> {
         self.manifest.stage(name.as_str()).ok_or_else(|| {
             let names = self.manifest.stages.iter().map(|s| s.name.as_str());
-            let hint = nearest(name.as_str(), names).map(|n| format!(" (did you mean {n:?}?)")).unwrap_or_default();
+            let hint = nearest(name.as_str(), names)
+                .map(|n| format!(" (did you mean {n:?}?)"))
+                .unwrap_or_default();
             let pipeline = &self.manifest.name;
-            Refusal::new(codes::HTTP_NOT_FOUND, format!("pipeline {pipeline} has no stage {name:?}{hint}"))
+            Refusal::new(
+                codes::HTTP_NOT_FOUND,
+                format!("pipeline {pipeline} has no stage {name:?}{hint}"),
+            )
         })
     }
 
@@ -134,7 +162,10 @@ impl Known<'_> {
             return Err(Refusal::new(codes::CONTROL_REFUSED, because));
         };
         if live.version == step.new {
-            let because = format!("{} is already live in stage {} with this configuration", step.new, step.stage);
+            let because = format!(
+                "{} is already live in stage {} with this configuration",
+                step.new, step.stage
+            );
             return Err(Refusal::new(codes::CONTROL_REFUSED, because));
         }
         Ok(Fact::Deployment {

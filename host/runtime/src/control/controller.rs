@@ -55,8 +55,9 @@ pub struct Controller {
 pub(super) struct Shown {
     /// Epoch and draining of the directive on the board.
     pub directive: Option<(u64, bool)>,
-    /// The picture last made, and those not yet durable.
-    pub newest: Option<Arc<ControlState>>,
+    /// What the newest picture was made of.
+    pub newest: Option<(Offset, bool, Vec<String>)>,
+    /// Pictures not yet durable.
     pub waiting: VecDeque<(CommitId, Arc<ControlState>)>,
     pub commit: CommitId,
 }
@@ -103,7 +104,7 @@ impl Controller {
     fn act(&mut self) -> Result<(), ControlError> {
         self.hear_commands()?;
         self.hear_workers()?;
-        self.hear_preparations()?;
+        self.hear_preparations();
         self.advance_deployments()?;
         self.come_to_rest()
     }
@@ -120,7 +121,8 @@ impl Controller {
         Ok(())
     }
 
-    /// After an unanswered append: reads what the status topic has behind the fold.
+    /// After an unanswered append: reads what the status topic has behind the fold. Only a log on another machine
+    /// leaves an append unanswered, and what it lets be read is durable.
     fn catch_up(&mut self) -> Result<(), LogError> {
         if self.unsure {
             self.next_status = fold_from(&*self.log, &self.manifest, self.next_status, &mut self.fold)?;
@@ -139,7 +141,13 @@ impl Controller {
         let mut records = Vec::with_capacity(news.len());
         for News { command, fact } in news {
             let epoch = ahead.epoch + u64::from(ahead.opens_epoch(&fact));
-            let status = Status { v: VERSION, at, epoch, command, fact };
+            let status = Status {
+                v: VERSION,
+                at,
+                epoch,
+                command,
+                fact,
+            };
             records.push(wire::status_record(&self.manifest.name, &status));
             tracing::info!(target: "fermata::control", epoch, "{:?}", status.fact);
             ahead.apply(status);
@@ -150,6 +158,10 @@ impl Controller {
         self.fold = ahead;
         self.next_status = appended.offsets.last().map_or(self.next_status, |last| last.next());
         self.shown.commit = appended.commit;
+        if self.fold.paused.is_none() {
+            // A pause that follows at once is another pause.
+            self.rest = Rest::default();
+        }
         Ok(())
     }
 
@@ -174,7 +186,10 @@ impl Controller {
                     ),
                     Wish::Unreadable { id, .. } if self.fold.outcomes.contains_key(&id) => Vec::new(),
                     Wish::Unreadable { id, because } => {
-                        let fact = Fact::Refused { code: codes::CONTROL_REFUSED.into(), because };
+                        let fact = Fact::Refused {
+                            code: codes::CONTROL_REFUSED.into(),
+                            because,
+                        };
                         vec![News::of(Some(id), fact)]
                     }
                 };
@@ -188,7 +203,9 @@ impl Controller {
 
     /// No task of the stage is known to run another version than the one that the facts call live.
     pub(super) fn settled(&self, stage: &StageName) -> bool {
-        let Some(live) = self.fold.stages.get(stage) else { return false };
+        let Some(live) = self.fold.stages.get(stage) else {
+            return false;
+        };
         let reports = self.board.reports();
         let mut running = reports.values().filter_map(|r| r.tasks.get(stage)?.version);
         running.all(|version| version == live.version)
@@ -204,24 +221,27 @@ impl Controller {
         let draining = self.fold.draining().is_some() || (self.fold.paused.is_some() && !self.rest.quiescent);
         let now = Some((self.fold.epoch, draining));
         if self.shown.directive != now {
-            self.board.publish(directive(&self.manifest, &self.fold, &self.versions, draining));
+            self.board
+                .publish(directive(&self.manifest, &self.fold, &self.versions, draining));
             self.shown.directive = now;
             self.versions.keep_only(&wanted(&self.fold));
-            self.candidates.retain(|number, _| self.fold.deployments.get(number).is_some_and(|d| !d.ended()));
+            self.candidates
+                .retain(|number, _| self.fold.deployments.get(number).is_some_and(|d| !d.ended()));
         }
     }
 
     /// Shows others what is durable.
     fn show(&mut self) {
-        let state = ControlState {
-            flow: Flow::of(&self.fold, self.rest.quiescent),
-            obstacles: self.rest.obstacles.clone(),
-            fold: self.fold.clone(),
-        };
-        if self.shown.newest.as_deref() != Some(&state) {
-            let state = Arc::new(state);
-            self.shown.newest = Some(state.clone());
-            self.shown.waiting.push_back((self.shown.commit, state));
+        let made_of = (self.next_status, self.rest.quiescent, self.rest.obstacles.clone());
+        if self.shown.newest.as_ref() != Some(&made_of) {
+            let (flow, obstacles) = (Flow::of(&self.fold, self.rest.quiescent), self.rest.obstacles.clone());
+            let state = ControlState {
+                flow,
+                obstacles,
+                fold: self.fold.clone(),
+            };
+            self.shown.waiting.push_back((self.shown.commit, Arc::new(state)));
+            self.shown.newest = Some(made_of);
         }
         let durable = self.log.durable();
         while let Some((commit, state)) = self.shown.waiting.pop_front() {
@@ -246,7 +266,9 @@ pub(super) fn fold_from(
         let page = log.read(&status, wire::ONLY, next, PAGE)?;
         let Some(last) = page.last() else { return Ok(next) };
         next = last.offset.next();
-        page.iter().filter_map(wire::read_status).for_each(|status| fold.apply(status));
+        page.iter()
+            .filter_map(wire::read_status)
+            .for_each(|status| fold.apply(status));
     }
 }
 
@@ -257,9 +279,13 @@ pub(super) fn directive(manifest: &Manifest, fold: &Fold, versions: &Versions, d
         let name = &stage.name;
         let Some(live) = fold.stages.get(name) else { continue };
         let loaded = versions.get(name, &live.version);
-        let loaded = loaded.expect("a version is loaded before the fact that makes it live is recorded").clone();
+        let loaded = loaded
+            .expect("a version is loaded before the fact that makes it live is recorded")
+            .clone();
         let probing = fold.under_way(name).filter(|d| d.rolls_back.is_none());
-        let second = probing.and_then(|d| versions.get(name, &d.old)).map(|l| l.version.clone());
+        let second = probing
+            .and_then(|d| versions.get(name, &d.old))
+            .map(|l| l.version.clone());
         stages.insert(
             name.clone(),
             StageDirective {
@@ -271,14 +297,27 @@ pub(super) fn directive(manifest: &Manifest, fold: &Fold, versions: &Versions, d
             },
         );
     }
-    let intake = if fold.paused.is_some() { Intake::Closed } else { Intake::Open };
-    Directive { epoch: fold.epoch, intake, draining, stages }
+    let intake = if fold.paused.is_some() {
+        Intake::Closed
+    } else {
+        Intake::Open
+    };
+    Directive {
+        epoch: fold.epoch,
+        intake,
+        draining,
+        stages,
+    }
 }
 
 /// What is live, what may come back at once, and what is about to be.
 fn wanted(fold: &Fold) -> BTreeSet<(StageName, fermata_core::VersionId)> {
     let live = fold.stages.iter().map(|(stage, live)| (stage.clone(), live.version));
-    let back = fold.stages.keys().filter_map(|s| fold.standing(s)).map(|d| (d.stage.clone(), d.old));
+    let back = fold
+        .stages
+        .keys()
+        .filter_map(|s| fold.standing(s))
+        .map(|d| (d.stage.clone(), d.old));
     let open = fold.deployments.values().filter(|d| !Deployment::ended(d));
     let open = open.flat_map(|d| [(d.stage.clone(), d.old), (d.stage.clone(), d.new)]);
     live.chain(back).chain(open).collect()

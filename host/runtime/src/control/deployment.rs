@@ -44,7 +44,9 @@ pub struct Cutover {
 
 impl Deployment {
     pub fn state(&self) -> DeploymentState {
-        self.states.last().map_or(DeploymentState::Proposed, |(state, _)| *state)
+        self.states
+            .last()
+            .map_or(DeploymentState::Proposed, |(state, _)| *state)
     }
     pub fn ended(&self) -> bool {
         self.state().ended()
@@ -56,10 +58,18 @@ impl Deployment {
     }
     /// Tasks that have cut over, there or back: a deployment that takes another back has only the way there.
     pub fn cutovers(&self, rollback: bool) -> &BTreeMap<Shard, Cutover> {
-        if rollback && self.rolls_back.is_none() { &self.returned } else { &self.switched }
+        if rollback && self.rolls_back.is_none() {
+            &self.returned
+        } else {
+            &self.switched
+        }
     }
     pub fn cutovers_mut(&mut self, rollback: bool) -> &mut BTreeMap<Shard, Cutover> {
-        if rollback && self.rolls_back.is_none() { &mut self.returned } else { &mut self.switched }
+        if rollback && self.rolls_back.is_none() {
+            &mut self.returned
+        } else {
+            &mut self.switched
+        }
     }
     /// When the state was reached, milliseconds.
     pub fn reached(&self, state: DeploymentState) -> Option<i64> {

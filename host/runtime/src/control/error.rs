@@ -39,7 +39,10 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(code: &'static str, because: impl Into<String>) -> Self {
-        Self { code, because: because.into() }
+        Self {
+            code,
+            because: because.into(),
+        }
     }
 }
 

@@ -10,12 +10,26 @@ use fermata_core::manifest::problem::nearest;
 pub fn ports(stage: &Stage, description: &Description) -> Result<(), Refusal> {
     for (input, topic) in &stage.inputs {
         if !has(&description.inputs, input) {
-            return Err(lacks(stage, description, "input", input, topic.as_str(), &description.inputs));
+            return Err(lacks(
+                stage,
+                description,
+                "input",
+                input,
+                topic.as_str(),
+                &description.inputs,
+            ));
         }
     }
     for (output, topic) in &stage.outputs {
         if !has(&description.outputs, output) {
-            return Err(lacks(stage, description, "output", output, topic.as_str(), &description.outputs));
+            return Err(lacks(
+                stage,
+                description,
+                "output",
+                output,
+                topic.as_str(),
+                &description.outputs,
+            ));
         }
     }
     for output in &description.outputs {
@@ -37,7 +51,9 @@ pub fn ports(stage: &Stage, description: &Description) -> Result<(), Refusal> {
 /// The candidate reads what the live version has written: same stores, same schemas.
 pub fn stores(live: &Description, candidate: &Description) -> Result<(), Refusal> {
     for store in &candidate.stores {
-        let Some(there) = live.store(&store.name).filter(|s| s.schema != store.schema) else { continue };
+        let Some(there) = live.store(&store.name).filter(|s| s.schema != store.schema) else {
+            continue;
+        };
         let because = format!(
             "store {:?} is kept in schema {}, {} {} wants schema {}: entries are not migrated, deploy a version with \
              schema {}",
@@ -64,5 +80,7 @@ fn lacks(stage: &Stage, found: &Description, kind: &str, port: &str, topic: &str
 }
 
 fn hint<'a>(found: &str, valid: impl Iterator<Item = &'a str>) -> String {
-    nearest(found, valid).map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
+    nearest(found, valid)
+        .map(|name| format!(" (did you mean {name:?}?)"))
+        .unwrap_or_default()
 }

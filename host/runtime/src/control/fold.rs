@@ -79,20 +79,43 @@ pub struct CommandOutcome {
 pub enum Progress {
     Running,
     Done,
-    Refused { code: String, because: String },
-    RolledBack { because: String },
-    NotDrained { code: String, timeout_ms: u64, blocking: Vec<String> },
+    Refused {
+        code: String,
+        because: String,
+    },
+    RolledBack {
+        because: String,
+    },
+    NotDrained {
+        code: String,
+        timeout_ms: u64,
+        blocking: Vec<String>,
+    },
 }
 
 impl Fold {
     pub fn apply(&mut self, status: Status) {
-        let Status { at, epoch, command, fact, .. } = status;
+        let Status {
+            at,
+            epoch,
+            command,
+            fact,
+            ..
+        } = status;
         self.epoch = self.epoch.max(epoch);
         let mut deployment = None;
         let progress = match fact {
             Fact::Started { stages } => {
                 for (stage, version) in stages {
-                    self.stages.entry(stage).or_insert(Live { version, deployment: 0, rollback: false });
+                    let begun = Live {
+                        version,
+                        deployment: 0,
+                        rollback: false,
+                    };
+                    let live = self.stages.entry(stage).or_insert(begun);
+                    if live.deployment == 0 {
+                        *live = begun;
+                    }
                 }
                 Progress::Done
             }
@@ -106,7 +129,13 @@ impl Fold {
                 Progress::Done
             }
             Fact::Draining { by, timeout_ms } => {
-                self.drain = Some(Drain { command, by, since: at, timeout_ms, end: DrainEnd::Waiting });
+                self.drain = Some(Drain {
+                    command,
+                    by,
+                    since: at,
+                    timeout_ms,
+                    end: DrainEnd::Waiting,
+                });
                 Progress::Running
             }
             Fact::Drained { took_ms } => {
@@ -114,13 +143,30 @@ impl Fold {
                 Progress::Done
             }
             Fact::NotDrained { timeout_ms, blocking } => {
-                self.end_drain(DrainEnd::NotDrained { blocking: blocking.clone() });
-                Progress::NotDrained { code: codes::CONTROL_NOT_DRAINED.into(), timeout_ms, blocking }
+                self.end_drain(DrainEnd::NotDrained {
+                    blocking: blocking.clone(),
+                });
+                Progress::NotDrained {
+                    code: codes::CONTROL_NOT_DRAINED.into(),
+                    timeout_ms,
+                    blocking,
+                }
             }
-            Fact::Switched { deployment: number, shard, pause_micros, synced_micros, rollback, .. } => {
+            Fact::Switched {
+                deployment: number,
+                shard,
+                pause_micros,
+                synced_micros,
+                rollback,
+                ..
+            } => {
                 if let Some(deployment) = self.deployments.get_mut(&number) {
                     let tasks = deployment.cutovers_mut(rollback);
-                    tasks.entry(shard).or_insert(Cutover { pause_micros, synced_micros, at });
+                    tasks.entry(shard).or_insert(Cutover {
+                        pause_micros,
+                        synced_micros,
+                        at,
+                    });
                 }
                 return;
             }
@@ -134,7 +180,14 @@ impl Fold {
             }
         };
         if let Some(id) = command {
-            self.outcomes.insert(id, CommandOutcome { epoch, deployment, progress });
+            self.outcomes.insert(
+                id,
+                CommandOutcome {
+                    epoch,
+                    deployment,
+                    progress,
+                },
+            );
         }
     }
 
@@ -147,7 +200,18 @@ impl Fold {
     /// `None`: known already.
     fn deploy(&mut self, at: i64, command: Option<Uuid>, fact: Fact) -> Option<Progress> {
         let Fact::Deployment {
-            number, stage, state, old, new, component, probation_ms, rolls_back, code, because, author, reason,
+            number,
+            stage,
+            state,
+            old,
+            new,
+            component,
+            probation_ms,
+            rolls_back,
+            code,
+            because,
+            author,
+            reason,
         } = fact
         else {
             return None;
@@ -170,7 +234,11 @@ impl Fold {
             switched: BTreeMap::new(),
             returned: BTreeMap::new(),
         });
-        if deployment.states.last().is_some_and(|(now, _)| now.ended() || state <= *now) {
+        if deployment
+            .states
+            .last()
+            .is_some_and(|(now, _)| now.ended() || state <= *now)
+        {
             return None;
         }
         deployment.states.push((state, at));
@@ -179,18 +247,32 @@ impl Fold {
         let because = because.unwrap_or_default();
         match state {
             DeploymentState::Pausing => {
-                let live = Live { version: new, deployment: number, rollback: rolls_back.is_some() };
+                let live = Live {
+                    version: new,
+                    deployment: number,
+                    rollback: rolls_back.is_some(),
+                };
                 self.stages.insert(stage, live);
             }
             DeploymentState::RolledBack if was_under_way => {
-                self.stages.insert(stage, Live { version: old, deployment: number, rollback: true });
+                self.stages.insert(
+                    stage,
+                    Live {
+                        version: old,
+                        deployment: number,
+                        rollback: true,
+                    },
+                );
             }
             _ => {}
         }
         Some(match state {
             DeploymentState::Promoted => Progress::Done,
             DeploymentState::RolledBack => Progress::RolledBack { because },
-            DeploymentState::Refused => Progress::Refused { code: code.unwrap_or_default(), because },
+            DeploymentState::Refused => Progress::Refused {
+                code: code.unwrap_or_default(),
+                because,
+            },
             _ => Progress::Running,
         })
     }
@@ -216,20 +298,28 @@ impl Fold {
     }
 
     /// Deployments of a stage, oldest first.
-    pub fn deployments_of<'a>(&'a self, stage: &'a StageName) -> impl Iterator<Item = &'a Deployment> {
+    pub fn deployments_of<'a, 'b>(
+        &'a self,
+        stage: &'b StageName,
+    ) -> impl DoubleEndedIterator<Item = &'a Deployment> + use<'a, 'b> {
         self.deployments.values().filter(move |d| d.stage == *stage)
     }
 
     /// The open deployment that workers have been told of.
     pub fn under_way(&self, stage: &StageName) -> Option<&Deployment> {
-        self.deployments.get(&self.stages.get(stage)?.deployment).filter(|d| d.under_way())
+        self.deployments
+            .get(&self.stages.get(stage)?.deployment)
+            .filter(|d| d.under_way())
     }
 
     /// The deployment that a rollback of the stage takes back: the last that stands. Going back twice goes two back.
-    pub fn standing(&self, stage: &StageName) -> Option<&Deployment> {
-        let mut standing: Vec<&Deployment> = Vec::new();
+    pub fn standing<'a>(&'a self, stage: &StageName) -> Option<&'a Deployment> {
+        let mut standing: Vec<&'a Deployment> = Vec::new();
         for deployment in self.deployments_of(stage) {
-            let stands = matches!(deployment.state(), DeploymentState::Promoted | DeploymentState::Probation);
+            let stands = matches!(
+                deployment.state(),
+                DeploymentState::Promoted | DeploymentState::Probation
+            );
             match deployment.rolls_back {
                 Some(taken) if stands => standing.retain(|d| d.number != taken),
                 None if stands => standing.push(deployment),
@@ -240,8 +330,10 @@ impl Fold {
     }
 
     /// The reference under which a version came to the stage; `None`: the manifest's.
-    pub fn component_of(&self, stage: &StageName, version: &VersionId) -> Option<&str> {
-        self.deployments_of(stage).filter(|d| d.new == *version).last().map(|d| d.component.as_str())
+    pub fn component_of<'a>(&'a self, stage: &StageName, version: &VersionId) -> Option<&'a str> {
+        self.deployments_of(stage)
+            .rfind(|d| d.new == *version)
+            .map(|d| d.component.as_str())
     }
 
     pub fn next_number(&self) -> u64 {

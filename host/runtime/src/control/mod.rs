@@ -17,7 +17,7 @@ mod rest;
 mod rollout;
 mod start;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod versions;
 mod view;
 mod wire;

@@ -3,13 +3,13 @@
 
 use super::error::Refusal;
 use super::versions::Loaded;
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use fermata_core::codes;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{Artifacts, Executor, Moment, Probe};
 use fermata_core::{Digest, VersionId};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// Where candidates are prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,10 @@ impl Workshop {
         let artifact = self.artifacts.get(&job.version.component)?;
         let found = Digest::of(&artifact.bytes);
         if found != job.version.component {
-            let because = format!("the kept bytes of {} have digest {found}: upload them again", job.version);
+            let because = format!(
+                "the kept bytes of {} have digest {found}: upload them again",
+                job.version
+            );
             return Err(Refusal::new(codes::COMPONENT_MISSING, because));
         }
         let version = self.executor.prepare(&artifact, &job.config_json, &job.limits)?;
@@ -50,54 +53,85 @@ impl Workshop {
             let because = format!("{} was prepared where {} was asked for", version.id(), job.version);
             return Err(Refusal::new(codes::CONTROL_REFUSED, because));
         }
-        Ok(Loaded { version, config_json: job.config_json.clone() })
+        Ok(Loaded {
+            version,
+            config_json: job.config_json.clone(),
+        })
     }
 }
-
-type Done = (u64, Result<Loaded, Refusal>);
 
 /// Candidates being prepared, by number of deployment.
 pub struct Preparations {
     how: Preparing,
     workshop: Workshop,
-    begun: BTreeSet<u64>,
-    done: (Sender<Done>, Receiver<Done>),
+    begun: BTreeMap<u64, Work>,
+}
+
+enum Work {
+    Running(JoinHandle<Result<Loaded, Refusal>>),
+    Ended(Result<Loaded, Refusal>),
+    /// Its result was fetched.
+    Told,
 }
 
 impl Preparations {
     pub fn new(how: Preparing, workshop: Workshop) -> Self {
-        Self { how, workshop, begun: BTreeSet::new(), done: unbounded() }
+        Self {
+            how,
+            workshop,
+            begun: BTreeMap::new(),
+        }
     }
 
     /// Begins once for each deployment.
     pub fn begin(&mut self, number: u64, job: Result<Job, Refusal>) {
-        if !self.begun.insert(number) {
+        if self.begun.contains_key(&number) {
             return;
         }
-        let (workshop, sender) = (self.workshop.clone(), self.done.0.clone());
-        let work = move || {
-            let prepared = job.and_then(|job| {
-                workshop.probe.reached(Moment::Prepare);
-                workshop.prepare(&job)
-            });
-            // The receiver lives as long as the controller: without it nobody wants the answer.
-            let _ = sender.send((number, prepared));
+        let workshop = self.workshop.clone();
+        let prepare = move || {
+            let job = job?;
+            workshop.probe.reached(Moment::Prepare);
+            workshop.prepare(&job)
         };
-        match self.how {
-            Preparing::InStep => work(),
+        let work = match self.how {
+            Preparing::InStep => Work::Ended(prepare()),
             Preparing::Background => {
                 let named = std::thread::Builder::new().name(format!("prepare-{number}"));
-                if let Err(error) = named.spawn(work) {
-                    let because = format!("no thread to prepare dep/{number} on: {error}");
-                    let refusal = Refusal::new(codes::CONTROL_REFUSED, because);
-                    let _ = self.done.0.send((number, Err(refusal)));
+                match named.spawn(prepare) {
+                    Ok(thread) => Work::Running(thread),
+                    Err(error) => {
+                        let because = format!("no thread to prepare dep/{number} on: {error}");
+                        Work::Ended(Err(Refusal::new(codes::CONTROL_REFUSED, because)))
+                    }
                 }
             }
-        }
+        };
+        self.begun.insert(number, work);
     }
 
     /// Those that have ended since the last call.
-    pub fn ended(&mut self) -> Vec<Done> {
-        self.done.1.try_iter().collect()
+    pub fn ended(&mut self) -> Vec<(u64, Result<Loaded, Refusal>)> {
+        let mut ended = Vec::new();
+        for (number, work) in &mut self.begun {
+            let running = match work {
+                Work::Running(thread) => !thread.is_finished(),
+                Work::Ended(_) => false,
+                Work::Told => true,
+            };
+            if running {
+                continue;
+            }
+            let result = match std::mem::replace(work, Work::Told) {
+                Work::Running(thread) => thread.join().unwrap_or_else(|_| {
+                    let because = "its preparation ended in a panic of the host: see the log";
+                    Err(Refusal::new(codes::CONTROL_REFUSED, because))
+                }),
+                Work::Ended(result) => result,
+                Work::Told => continue,
+            };
+            ended.push((*number, result));
+        }
+        ended
     }
 }

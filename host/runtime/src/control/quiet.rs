@@ -27,7 +27,9 @@ pub fn sweep(
     let mut sweep = Sweep::default();
     for shard in (0..manifest.partitions).map(Shard) {
         let Some(report) = reports.get(&shard).filter(|r| r.epoch >= epoch) else {
-            sweep.obstacles.push(format!("shard {shard}: its worker has not answered yet"));
+            sweep
+                .obstacles
+                .push(format!("shard {shard}: its worker has not answered yet"));
             continue;
         };
         if !report.idle {
@@ -35,11 +37,15 @@ pub fn sweep(
         }
         for stage in &manifest.stages {
             let Some(task) = report.tasks.get(&stage.name) else {
-                sweep.obstacles.push(format!("stage {} on shard {shard} has not started", stage.name));
+                sweep
+                    .obstacles
+                    .push(format!("stage {} on shard {shard} has not started", stage.name));
                 continue;
             };
             if let Some(why) = &task.paused {
-                sweep.obstacles.push(format!("stage {} on shard {shard} is paused: {why}", stage.name));
+                sweep
+                    .obstacles
+                    .push(format!("stage {} on shard {shard} is paused: {why}", stage.name));
             }
             sweep.counts.insert((shard, stage.name.clone()), task.counts);
         }
@@ -49,7 +55,9 @@ pub fn sweep(
                 let next = task.and_then(|t| t.positions.get(topic)).copied().unwrap_or_default();
                 if let Some(behind) = behind(log, topic, shard, next)? {
                     let stage = &stage.name;
-                    sweep.obstacles.push(format!("{topic}/{shard}: stage {stage} has up to {behind} records to read"));
+                    sweep.obstacles.push(format!(
+                        "{topic}/{shard}: stage {stage} has up to {behind} records to read"
+                    ));
                 }
             }
         }
@@ -68,12 +76,17 @@ fn behind(log: &dyn Log, topic: &TopicName, shard: Shard, next: Offset) -> Resul
 
 /// Does the manifest's `complete-when` hold? The error says what is there instead.
 pub fn complete(condition: Option<&Condition>, views: &Views) -> Result<(), String> {
-    let Some(Condition { at, equals }) = condition else { return Ok(()) };
+    let Some(Condition { at, equals }) = condition else {
+        return Ok(());
+    };
     let found = field(at, views)?;
     if same(&found, equals) {
         return Ok(());
     }
-    Err(format!("view {}{} is {found}, complete when it is {equals}", at.view, at.field))
+    Err(format!(
+        "view {}{} is {found}, complete when it is {equals}",
+        at.view, at.field
+    ))
 }
 
 /// What still blocks, by name: first what the manifest's view lists, then what is in the way of being quiescent.

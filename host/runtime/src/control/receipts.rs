@@ -2,7 +2,7 @@
 
 use super::deployment::Deployment;
 use fermata_core::control::DeploymentState;
-use fermata_core::journal::{JournalRecord, Receipt};
+use fermata_core::journal::{JournalRecord, Receipt, VersionEntry};
 use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Log, LogError};
@@ -34,8 +34,9 @@ pub struct TaskReceipt {
     pub at_micros: i64,
     /// Records that the task had processed before the cutover.
     pub processed_before: u64,
-    /// Journal record of the shard that carries it.
+    /// Journal record of the shard that carries it, and where that record lies.
     pub sequence: Sequence,
+    pub offset: Offset,
 }
 
 /// The receipts of a deployment that facts have announced, those of going back included.
@@ -48,7 +49,12 @@ pub fn announced(log: &dyn Log, manifest: &Manifest, deployment: &Deployment) ->
         if wanted == 0 {
             continue;
         }
-        let search = Search { log, journal: &journal, shard, deployment };
+        let search = Search {
+            log,
+            journal: &journal,
+            shard,
+            deployment,
+        };
         let mut here = search.forward(search.begin()?, Some(wanted))?;
         if here.len() < wanted {
             // The clock was set back since: only reading all of it will do.
@@ -64,10 +70,42 @@ pub fn all(log: &dyn Log, manifest: &Manifest, deployment: &Deployment) -> Resul
     let journal = Purpose::Journal.topic(&manifest.name);
     let mut found = Vec::new();
     for shard in (0..manifest.partitions).map(Shard) {
-        let search = Search { log, journal: &journal, shard, deployment };
+        let search = Search {
+            log,
+            journal: &journal,
+            shard,
+            deployment,
+        };
         found.append(&mut search.forward(search.begin()?, None)?);
     }
     Ok(found)
+}
+
+/// Versions, with their configurations, that the receipts of a deployment name.
+pub(super) fn versions(
+    log: &dyn Log,
+    manifest: &Manifest,
+    deployment: &Deployment,
+) -> Result<Vec<VersionEntry>, LogError> {
+    let journal = Purpose::Journal.topic(&manifest.name);
+    let Some(shard) = deployment.switched.keys().next().copied() else {
+        return Ok(Vec::new());
+    };
+    let search = Search {
+        log,
+        journal: &journal,
+        shard,
+        deployment,
+    };
+    let Some(receipt) = search.forward(search.begin()?, Some(1))?.pop() else {
+        return Ok(Vec::new());
+    };
+    let page = log.read(&journal, shard, receipt.offset, 1)?;
+    Ok(page
+        .first()
+        .and_then(|r| decode(r.value.as_deref()))
+        .map(|r| r.versions)
+        .unwrap_or_default())
 }
 
 struct Search<'a> {
@@ -91,7 +129,9 @@ impl Search<'_> {
         while low < high {
             let middle = low + (high - low) / 2;
             let page = self.log.read(self.journal, self.shard, Offset(middle), 1)?;
-            let older = page.first().and_then(|r| Some((r.offset.0, decode(r.value.as_deref())?)));
+            let older = page
+                .first()
+                .and_then(|r| Some((r.offset.0, decode(r.value.as_deref())?)));
             match older.filter(|(_, record)| record.at_micros < micros) {
                 Some((offset, _)) => low = offset + 1,
                 None => high = middle,
@@ -107,8 +147,16 @@ impl Search<'_> {
             let page = self.log.read(self.journal, self.shard, next, PAGE)?;
             let Some(last) = page.last() else { return Ok(found) };
             next = last.offset.next();
-            for record in page.iter().filter_map(|r| decode(r.value.as_deref())) {
-                found.extend(record.receipts.iter().filter_map(|r| self.receipt(&record, r)));
+            for raw in &page {
+                let Some(record) = decode(raw.value.as_deref()) else {
+                    continue;
+                };
+                found.extend(
+                    record
+                        .receipts
+                        .iter()
+                        .filter_map(|r| self.receipt(raw.offset, &record, r)),
+                );
             }
             if wanted.is_some_and(|wanted| found.len() >= wanted) {
                 return Ok(found);
@@ -116,7 +164,7 @@ impl Search<'_> {
         }
     }
 
-    fn receipt(&self, record: &JournalRecord, receipt: &Receipt) -> Option<TaskReceipt> {
+    fn receipt(&self, offset: Offset, record: &JournalRecord, receipt: &Receipt) -> Option<TaskReceipt> {
         let deployment = self.deployment;
         if receipt.deployment != deployment.number || receipt.stage != deployment.stage.as_str() {
             return None;
@@ -129,7 +177,9 @@ impl Search<'_> {
             shard: self.shard,
             old: record.version(receipt.old)?,
             new: record.version(receipt.new)?,
-            positions: positions.filter_map(|p| Some((TopicName::new(&p.topic).ok()?, Offset(p.next)))).collect(),
+            positions: positions
+                .filter_map(|p| Some((TopicName::new(&p.topic).ok()?, Offset(p.next))))
+                .collect(),
             pause_micros: receipt.pause_micros,
             synced_micros: announced.and_then(|a| a.synced_micros),
             migrated: receipt.migrated,
@@ -137,6 +187,7 @@ impl Search<'_> {
             at_micros: receipt.at_micros,
             processed_before: receipt.processed_before,
             sequence: record.sequence(),
+            offset,
         })
     }
 }

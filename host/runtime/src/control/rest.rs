@@ -45,7 +45,10 @@ impl Controller {
         }
         if waited >= drain.timeout_ms {
             let blocking = quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles);
-            let fact = Fact::NotDrained { timeout_ms: drain.timeout_ms, blocking };
+            let fact = Fact::NotDrained {
+                timeout_ms: drain.timeout_ms,
+                blocking,
+            };
             self.record(vec![News::of(drain.command, fact)])?;
         }
         Ok(())
@@ -59,6 +62,9 @@ impl Controller {
         self.rest.quiescent = still && self.rest.last.as_ref() == Some(&sweep);
         self.rest.obstacles.clone_from(&sweep.obstacles);
         self.rest.last = Some(sweep);
-        Ok(reports.iter().map(|(shard, report)| (*shard, report.sequence)).collect())
+        Ok(reports
+            .iter()
+            .map(|(shard, report)| (*shard, report.sequence))
+            .collect())
     }
 }

@@ -16,7 +16,10 @@ impl Controller {
     pub(super) fn hear_workers(&mut self) -> Result<(), ControlError> {
         while let Some(event) = self.inbox.front() {
             if let WorkerEvent::Failed { worker, because } = event {
-                return Err(ControlError::Worker { worker: *worker, because: because.clone() });
+                return Err(ControlError::Worker {
+                    worker: *worker,
+                    because: because.clone(),
+                });
             }
             let news = self.news_of(event);
             self.record(news)?;
@@ -27,8 +30,16 @@ impl Controller {
 
     fn news_of(&self, event: &WorkerEvent) -> Vec<News> {
         match event {
-            WorkerEvent::Switched { shard, receipt, pause_micros, synced_micros, .. } => {
-                let Ok(stage) = StageName::new(&receipt.stage) else { return Vec::new() };
+            WorkerEvent::Switched {
+                shard,
+                receipt,
+                pause_micros,
+                synced_micros,
+                ..
+            } => {
+                let Ok(stage) = StageName::new(&receipt.stage) else {
+                    return Vec::new();
+                };
                 let switched = Switched {
                     deployment: receipt.deployment,
                     stage,
@@ -39,13 +50,23 @@ impl Controller {
                 };
                 switched.news(&self.fold)
             }
-            WorkerEvent::Refuted { deployment, shard, identity, fault, .. } => {
-                let why = format!(
-                    "it faulted on {identity} (shard {shard}), which the version before it passes: {fault}"
-                );
+            WorkerEvent::Refuted {
+                deployment,
+                shard,
+                identity,
+                fault,
+                ..
+            } => {
+                let why =
+                    format!("it faulted on {identity} (shard {shard}), which the version before it passes: {fault}");
                 self.taken_back(*deployment, codes::CONTROL_REFUSED, why)
             }
-            WorkerEvent::CannotSwitch { deployment, shard, fault, .. } => {
+            WorkerEvent::CannotSwitch {
+                deployment,
+                shard,
+                fault,
+                ..
+            } => {
                 let why = format!("shard {shard} could not instantiate it: {fault}");
                 self.taken_back(*deployment, codes::COMPONENT_INIT, why)
             }
@@ -59,10 +80,12 @@ impl Controller {
 
     fn taken_back(&self, number: u64, code: &'static str, why: String) -> Vec<News> {
         let open = self.fold.deployments.get(&number).filter(|d| d.under_way());
-        open.map(|d| goes(d, DeploymentState::RolledBack, Some((code, why)))).into_iter().collect()
+        open.map(|d| goes(d, DeploymentState::RolledBack, Some((code, why))))
+            .into_iter()
+            .collect()
     }
 
-    pub(super) fn hear_preparations(&mut self) -> Result<(), ControlError> {
+    pub(super) fn hear_preparations(&mut self) {
         for (number, prepared) in self.preparations.ended() {
             match (prepared, self.fold.deployments.get(&number)) {
                 (Ok(loaded), Some(deployment)) => {
@@ -75,12 +98,17 @@ impl Controller {
                 (Ok(_), None) => {}
             }
         }
-        Ok(())
     }
 
     /// Every open deployment goes as far as it can.
     pub(super) fn advance_deployments(&mut self) -> Result<(), ControlError> {
-        let open: Vec<u64> = self.fold.deployments.values().filter(|d| !d.ended()).map(|d| d.number).collect();
+        let open: Vec<u64> = self
+            .fold
+            .deployments
+            .values()
+            .filter(|d| !d.ended())
+            .map(|d| d.number)
+            .collect();
         for number in open {
             while let Some(news) = self.next_of(number) {
                 let probation = reaches_probation(&news);
@@ -90,8 +118,6 @@ impl Controller {
                     self.workshop.probe.reached(Moment::Probation);
                 }
             }
-            // A preparation in line has ended by now: its candidate may go on in this very step.
-            self.hear_preparations()?;
         }
         Ok(())
     }
@@ -111,7 +137,11 @@ impl Controller {
                 begun.then(|| vec![goes(&deployment, Switching, None)])
             }
             Switching => {
-                let next = if deployment.rolls_back.is_some() { Promoted } else { Probation };
+                let next = if deployment.rolls_back.is_some() {
+                    Promoted
+                } else {
+                    Probation
+                };
                 let all = self.shards().all(|s| deployment.switched.contains_key(&s));
                 (all && self.all_report(&deployment)).then(|| vec![goes(&deployment, next, None)])
             }
@@ -132,20 +162,22 @@ impl Controller {
             let because = format!("the manifest has no stage {} any more", deployment.stage);
             return Some(Err(Refusal::new(codes::MANIFEST_REFERENCE, because)));
         };
-        let kept = self.versions.get(&stage.name, &deployment.new);
-        // What is taken back to was live before: kept, it needs no second look.
-        let ready = match self.candidates.get(&deployment.number) {
-            Some(Err(refusal)) => return Some(Err(refusal.clone())),
-            Some(Ok(())) => kept,
-            None if deployment.rolls_back.is_some() => kept,
-            None => None,
-        };
-        let Some(ready) = ready else {
+        let number = deployment.number;
+        // What is taken back to was live before: while it is kept, it needs no second look.
+        let known = deployment.rolls_back.is_some() && self.versions.get(&stage.name, &deployment.new).is_some();
+        if !known && !self.candidates.contains_key(&number) {
             let job = self.versions.job(&stage, deployment.new);
-            self.preparations.begin(deployment.number, job);
-            return None;
-        };
-        let description = ready.version.description();
+            self.preparations.begin(number, job);
+            // Prepared within the step, it may go on within the step.
+            self.hear_preparations();
+        }
+        match self.candidates.get(&number) {
+            Some(Err(refusal)) => return Some(Err(refusal.clone())),
+            Some(Ok(())) => {}
+            None if known => {}
+            None => return None,
+        }
+        let description = self.versions.get(&stage.name, &deployment.new)?.version.description();
         let live = self.versions.get(&stage.name, &deployment.old);
         let fits = fit::ports(&stage, description)
             .and_then(|()| live.map_or(Ok(()), |live| fit::stores(live.version.description(), description)));
@@ -154,7 +186,11 @@ impl Controller {
 
     fn begin_switch(&self, deployment: &Deployment) -> Vec<News> {
         let refused = |why: String| {
-            vec![goes(deployment, DeploymentState::Refused, Some((codes::CONTROL_REFUSED, why)))]
+            vec![goes(
+                deployment,
+                DeploymentState::Refused,
+                Some((codes::CONTROL_REFUSED, why)),
+            )]
         };
         let Some(live) = self.fold.stages.get(&deployment.stage) else {
             return refused(format!("stage {} has not started", deployment.stage));
@@ -168,7 +204,11 @@ impl Controller {
         let mut news = Vec::new();
         if let Some(taken) = self.fold.under_way(&deployment.stage) {
             let why = format!("taken back by hand: dep/{}", deployment.number);
-            news.push(goes(taken, DeploymentState::RolledBack, Some((codes::CONTROL_REFUSED, why))));
+            news.push(goes(
+                taken,
+                DeploymentState::RolledBack,
+                Some((codes::CONTROL_REFUSED, why)),
+            ));
         }
         news.push(goes(deployment, DeploymentState::Pausing, None));
         news
@@ -191,7 +231,9 @@ impl Controller {
     pub(super) fn gather_receipts(&mut self) -> Result<(), LogError> {
         let live: Vec<u64> = self.fold.stages.values().map(|l| l.deployment).collect();
         for number in live {
-            let Some(deployment) = self.fold.deployments.get(&number) else { continue };
+            let Some(deployment) = self.fold.deployments.get(&number) else {
+                continue;
+            };
             if deployment.state() == DeploymentState::Promoted {
                 continue;
             }
@@ -217,7 +259,15 @@ pub(super) fn goes(deployment: &Deployment, state: DeploymentState, why: Option<
 }
 
 fn reaches_probation(news: &[News]) -> bool {
-    news.iter().any(|n| matches!(n.fact, Fact::Deployment { state: DeploymentState::Probation, .. }))
+    news.iter().any(|n| {
+        matches!(
+            n.fact,
+            Fact::Deployment {
+                state: DeploymentState::Probation,
+                ..
+            }
+        )
+    })
 }
 
 /// A cutover to be announced once.
@@ -232,12 +282,28 @@ struct Switched {
 
 impl Switched {
     fn news(self, fold: &super::fold::Fold) -> Vec<News> {
-        let Some(deployment) = fold.deployments.get(&self.deployment) else { return Vec::new() };
+        let Some(deployment) = fold.deployments.get(&self.deployment) else {
+            return Vec::new();
+        };
         if deployment.cutovers(self.rollback).contains_key(&self.shard) {
             return Vec::new();
         }
-        let Self { deployment, stage, shard, pause_micros, synced_micros, rollback } = self;
-        let fact = Fact::Switched { deployment, stage, shard, pause_micros, synced_micros, rollback };
+        let Self {
+            deployment,
+            stage,
+            shard,
+            pause_micros,
+            synced_micros,
+            rollback,
+        } = self;
+        let fact = Fact::Switched {
+            deployment,
+            stage,
+            shard,
+            pause_micros,
+            synced_micros,
+            rollback,
+        };
         vec![News::of(None, fact)]
     }
 }

@@ -16,8 +16,8 @@ use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact};
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::names::Purpose;
-use fermata_core::ports::{Artifacts, Clock, Executor, Log, Probe, StateStore};
-use fermata_core::{Digest, StageName, VersionId};
+use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, Probe, StateStore};
+use fermata_core::{Digest, Shard, StageName, VersionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -35,20 +35,46 @@ pub struct ControllerSpec {
 
 /// Folds what is recorded, makes the live versions ready and tells the board; deployments go on with the first step.
 pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlError> {
-    let ControllerSpec { manifest, log, store, clock, executor, artifacts, probe, preparing } = spec;
+    let ControllerSpec {
+        manifest,
+        log,
+        store,
+        clock,
+        executor,
+        artifacts,
+        probe,
+        preparing,
+    } = spec;
     let mut fold = Fold::default();
     let status = log.bounds(&Purpose::Status.topic(&manifest.name), wire::ONLY)?;
     let control = log.bounds(&Purpose::Control.topic(&manifest.name), wire::ONLY)?;
     let next_status = fold_from(&*log, &manifest, status.start, &mut fold)?;
     // What was recorded before this start is on disk, or this start would not have found it.
-    let found = ControlState { flow: Flow::of(&fold, false), obstacles: Vec::new(), fold: fold.clone() };
+    let found = ControlState {
+        flow: Flow::of(&fold, false),
+        obstacles: Vec::new(),
+        fold: fold.clone(),
+    };
 
-    let workshop = Workshop { executor, artifacts, probe };
-    let mut versions = Versions::new(&manifest, &*log)?;
-    let mut begin = Beginning { workshop: &workshop, versions: &mut versions, fold: &fold, news: Vec::new() };
+    let workshop = Workshop {
+        executor,
+        artifacts,
+        probe,
+    };
+    let mut versions = Versions::new(&manifest, &*log, &fold)?;
+    let mut begin = Beginning {
+        workshop: &workshop,
+        versions: &mut versions,
+        fold: &fold,
+        never_ran: never_ran(&manifest, &*log)?,
+        news: Vec::new(),
+    };
     let mut fresh = Vec::new();
     for stage in &manifest.stages {
-        let at = |refusal| ControlError::Stage { stage: stage.name.clone(), refusal };
+        let at = |refusal| ControlError::Stage {
+            stage: stage.name.clone(),
+            refusal,
+        };
         fresh.extend(begin.stage(stage).map_err(at)?);
     }
     let mut news = begin.news;
@@ -61,9 +87,20 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
     for News { command, fact } in &news {
         let epoch = ahead.epoch + u64::from(ahead.opens_epoch(fact));
         let (v, at) = (fermata_core::control::VERSION, clock.now().0);
-        ahead.apply(fermata_core::control::Status { v, at, epoch, command: *command, fact: fact.clone() });
+        ahead.apply(fermata_core::control::Status {
+            v,
+            at,
+            epoch,
+            command: *command,
+            fact: fact.clone(),
+        });
     }
-    let board = Arc::new(Board::new(directive(&manifest, &ahead, &versions, ahead.paused.is_some())));
+    let board = Arc::new(Board::new(directive(
+        &manifest,
+        &ahead,
+        &versions,
+        ahead.paused.is_some(),
+    )));
     let views = Arc::new(Views::new(manifest.clone(), log.clone(), store, board.clone()));
     let view = Arc::new(ControlView::new(manifest.clone(), log.clone(), found));
     let mut controller = Controller {
@@ -95,20 +132,37 @@ struct Beginning<'a> {
     workshop: &'a Workshop,
     versions: &'a mut Versions,
     fold: &'a Fold,
+    /// No task has ever committed: what was begun with binds nobody.
+    never_ran: bool,
     news: Vec<News>,
+}
+
+fn never_ran(manifest: &Manifest, log: &dyn Log) -> Result<bool, LogError> {
+    let journal = Purpose::Journal.topic(&manifest.name);
+    for shard in (0..manifest.partitions).map(Shard) {
+        if log.last(&journal, shard)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Beginning<'_> {
     /// Makes ready what the stage runs, and what its open deployment may go back to. Returns a version that is new
     /// to the fold.
     fn stage(&mut self, stage: &Stage) -> Result<Option<(StageName, VersionId)>, Refusal> {
-        let Some(live) = self.fold.stages.get(&stage.name) else {
+        let known = self.fold.stages.get(&stage.name);
+        let Some(live) = known.filter(|live| live.deployment > 0 || !self.never_ran) else {
             let artifact = self.workshop.artifacts.resolve(&stage.component)?;
             let config = Digest::of(config_json(stage).as_bytes());
-            let version = VersionId { component: artifact.digest, config };
+            let version = VersionId {
+                component: artifact.digest,
+                config,
+            };
             let loaded = self.versions.load(self.workshop, stage, version)?;
             fit::ports(stage, loaded.version.description())?;
-            return Ok(Some((stage.name.clone(), version)));
+            let new = known.is_none_or(|live| live.version != version);
+            return Ok(new.then(|| (stage.name.clone(), version)));
         };
         let open = self.fold.under_way(&stage.name);
         match (self.versions.load(self.workshop, stage, live.version), open) {
@@ -116,13 +170,18 @@ impl Beginning<'_> {
             (Ok(_), Some(deployment)) => {
                 if let Err(refusal) = self.versions.load(self.workshop, stage, deployment.old) {
                     // It could not be gone back to; the new version goes on without a second opinion.
-                    tracing::warn!("stage {}: the version before dep/{} {refusal}", stage.name, deployment.number);
+                    tracing::warn!(
+                        "stage {}: the version before dep/{} {refusal}",
+                        stage.name,
+                        deployment.number
+                    );
                 }
             }
             (Err(refusal), Some(deployment)) => {
                 self.versions.load(self.workshop, stage, deployment.old)?;
                 let why = format!("it could not be prepared again after a restart: {}", refusal.because);
-                self.news.push(goes(deployment, DeploymentState::RolledBack, Some((refusal.code, why))));
+                self.news
+                    .push(goes(deployment, DeploymentState::RolledBack, Some((refusal.code, why))));
             }
             (Err(refusal), None) => return Err(refusal),
         }
@@ -132,9 +191,14 @@ impl Beginning<'_> {
 
     /// The live versions stand, whatever the manifest says by now; a difference is worth a word.
     fn drift(&self, stage: &Stage, live: VersionId) {
-        let Ok(artifact) = self.workshop.artifacts.resolve(&stage.component) else { return };
+        let Ok(artifact) = self.workshop.artifacts.resolve(&stage.component) else {
+            return;
+        };
         let config = Digest::of(config_json(stage).as_bytes());
-        let written = VersionId { component: artifact.digest, config };
+        let written = VersionId {
+            component: artifact.digest,
+            config,
+        };
         if self.fold.deployments_of(&stage.name).next().is_none() && written != live {
             tracing::warn!(
                 code = codes::CONTROL_REFUSED,

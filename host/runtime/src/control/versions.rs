@@ -1,9 +1,11 @@
 //! Versions that are ready to run, and the configurations by whose digest they are known.
 
 use super::error::Refusal;
+use super::fold::Fold;
 use super::prepare::{Job, Workshop};
+use super::receipts;
 use fermata_core::codes;
-use fermata_core::journal::JournalRecord;
+use fermata_core::journal::{JournalRecord, VersionEntry};
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Log, LogError, Version};
@@ -30,19 +32,35 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Knows the manifest's configurations, and those under which the shards' newest journal records were written.
-    pub fn new(manifest: &Manifest, log: &dyn Log) -> Result<Self, LogError> {
+    /// Knows every configuration that the stages run or may go back to: the manifest's, those of the shards' newest
+    /// journal records, and for what is still unknown those of the receipts.
+    pub fn new(manifest: &Manifest, log: &dyn Log, fold: &Fold) -> Result<Self, LogError> {
         let mut configs = BTreeMap::new();
         let journal = Purpose::Journal.topic(&manifest.name);
         for shard in (0..manifest.partitions).map(Shard) {
-            let Some(last) = log.last(&journal, shard)? else { continue };
-            learn(&mut configs, last.value.as_deref().unwrap_or_default());
+            let Some(last) = log.last(&journal, shard)? else {
+                continue;
+            };
+            // A record that cannot be read is for its worker to complain of.
+            let record = JournalRecord::decode_bytes(last.value.as_deref().unwrap_or_default());
+            learn(&mut configs, record.map(|r| r.versions).unwrap_or_default());
         }
         for stage in &manifest.stages {
             let text = config_json(stage);
             configs.insert(Digest::of(text.as_bytes()), text);
         }
-        Ok(Self { ready: BTreeMap::new(), configs })
+        for deployment in fold.deployments.values() {
+            if ![deployment.old, deployment.new]
+                .iter()
+                .all(|v| configs.contains_key(&v.config))
+            {
+                learn(&mut configs, receipts::versions(log, manifest, deployment)?);
+            }
+        }
+        Ok(Self {
+            ready: BTreeMap::new(),
+            configs,
+        })
     }
 
     pub fn get(&self, stage: &StageName, version: &VersionId) -> Option<&Loaded> {
@@ -50,7 +68,8 @@ impl Versions {
     }
 
     pub fn keep(&mut self, stage: &StageName, loaded: Loaded) {
-        self.configs.insert(loaded.version.id().config, loaded.config_json.clone());
+        self.configs
+            .insert(loaded.version.id().config, loaded.config_json.clone());
         self.ready.insert((stage.clone(), loaded.version.id()), loaded);
     }
 
@@ -62,13 +81,17 @@ impl Versions {
     pub fn job(&self, stage: &Stage, version: VersionId) -> Result<Job, Refusal> {
         let Some(config) = self.configs.get(&version.config) else {
             let because = format!(
-                "the configuration {} of {version} is neither in the manifest nor in a journal's last record: \
+                "the configuration {} of {version} is neither in the manifest nor in the journals: \
                  deploy the component with the manifest's configuration",
                 version.config
             );
             return Err(Refusal::new(codes::CONTROL_REFUSED, because));
         };
-        Ok(Job { version, config_json: config.clone(), limits: stage.limits.clone() })
+        Ok(Job {
+            version,
+            config_json: config.clone(),
+            limits: stage.limits.clone(),
+        })
     }
 
     /// Ready at once or prepared here and now.
@@ -82,12 +105,11 @@ impl Versions {
     }
 }
 
-fn learn(configs: &mut BTreeMap<Digest, String>, journal: &[u8]) {
-    // A record that cannot be read is for its worker to complain of.
-    let Ok(record) = JournalRecord::decode_bytes(journal) else { return };
-    for entry in record.versions {
-        if let Some(id) = entry.id() {
-            configs.insert(id.config, entry.config_json);
+fn learn(configs: &mut BTreeMap<Digest, String>, versions: Vec<VersionEntry>) {
+    for entry in versions {
+        let digest = Digest::of(entry.config_json.as_bytes());
+        if entry.id().is_some_and(|id| id.config == digest) {
+            configs.insert(digest, entry.config_json);
         }
     }
 }

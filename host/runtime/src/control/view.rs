@@ -56,7 +56,11 @@ impl Flow {
 
 impl ControlView {
     pub(super) fn new(manifest: Arc<Manifest>, log: Arc<dyn Log>, first: ControlState) -> Self {
-        Self { state: ArcSwap::from_pointee(first), manifest, log }
+        Self {
+            state: ArcSwap::from_pointee(first),
+            manifest,
+            log,
+        }
     }
     pub(super) fn show(&self, state: Arc<ControlState>) {
         self.state.store(state);
@@ -74,7 +78,9 @@ impl ControlView {
     /// Announced receipts of a deployment, from the journals. `None`: there is no such deployment.
     pub fn receipts(&self, deployment: u64) -> Result<Option<Vec<TaskReceipt>>, LogError> {
         let state = self.state();
-        let Some(deployment) = state.fold.deployments.get(&deployment) else { return Ok(None) };
+        let Some(deployment) = state.fold.deployments.get(&deployment) else {
+            return Ok(None);
+        };
         receipts::announced(&*self.log, &self.manifest, deployment).map(Some)
     }
 }

@@ -21,7 +21,10 @@ pub fn append_command(log: &dyn Log, manifest: &Manifest, command: Command) -> R
 pub enum Wish {
     Command(Box<Command>),
     /// Not a command that this version knows: answered by a refusal under `id`.
-    Unreadable { id: Uuid, because: String },
+    Unreadable {
+        id: Uuid,
+        because: String,
+    },
 }
 
 pub fn read_command(record: &Record) -> Wish {
@@ -30,11 +33,17 @@ pub fn read_command(record: &Record) -> Wish {
         Ok(command) if command.v == VERSION => Wish::Command(Box::new(command)),
         Ok(command) => {
             let because = format!("a command of format {}, this version reads {VERSION}", command.v);
-            Wish::Unreadable { id: command.id, because }
+            Wish::Unreadable {
+                id: command.id,
+                because,
+            }
         }
         Err(error) => {
             let because = format!("the record {} is not a command: {error}", record.coordinates());
-            Wish::Unreadable { id: id_of(record, bytes), because }
+            Wish::Unreadable {
+                id: id_of(record, bytes),
+                because,
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use fermata_core::ports::{self, Log, LogError};
 use fermata_core::{Offset, Shard, TopicName};
 
 use super::journal::ShardLedger;
-use super::lineage::{Cause, Lineage, caused_key};
+use super::lineage::{self, Cause, Lineage, caused_key};
 use super::task::TaskLedger;
 
 /// Bounds of every keyed topic at one moment.
@@ -20,11 +20,16 @@ impl Bounds {
         let host = [Purpose::Journal, Purpose::Ticks, Purpose::DeadLetters].map(|p| p.topic(&manifest.name));
         let mut all = BTreeMap::new();
         for topic in host.into_iter().chain(manifest.topics.keys().cloned()) {
-            let bounds: Result<Vec<_>, _> =
-                (0..manifest.partitions).map(|shard| log.bounds(&topic, Shard(shard))).collect();
+            let bounds: Result<Vec<_>, _> = (0..manifest.partitions)
+                .map(|shard| log.bounds(&topic, Shard(shard)))
+                .collect();
             all.insert(topic, bounds?);
         }
         Ok(Self(all))
+    }
+
+    pub fn know(&self, topic: &TopicName) -> bool {
+        self.0.contains_key(topic)
     }
 
     pub fn of(&self, topic: &TopicName, shard: Shard) -> ports::Bounds {
@@ -36,13 +41,12 @@ impl Bounds {
 pub struct Cut {
     settled: Bounds,
     end: Bounds,
-    ticks: TopicName,
     ledgers: Vec<ShardLedger>,
 }
 
 impl Cut {
-    pub fn new(manifest: &Manifest, settled: Bounds, end: Bounds, ledgers: Vec<ShardLedger>) -> Self {
-        Self { settled, end, ticks: Purpose::Ticks.topic(&manifest.name), ledgers }
+    pub fn new(settled: Bounds, end: Bounds, ledgers: Vec<ShardLedger>) -> Self {
+        Self { settled, end, ledgers }
     }
 
     pub fn shards(&self) -> impl Iterator<Item = &ShardLedger> {
@@ -51,6 +55,10 @@ impl Cut {
 
     pub fn shard(&self, shard: Shard) -> Option<&ShardLedger> {
         self.ledgers.get(shard.0 as usize)
+    }
+
+    pub fn knows(&self, topic: &TopicName) -> bool {
+        self.end.know(topic)
     }
 
     /// Where to read a partition: from its oldest record to its end as of the second look.
@@ -71,15 +79,14 @@ impl Cut {
     pub fn caused(&self, lineage: &Lineage<'_>) -> bool {
         self.task(lineage).is_some_and(|task| match lineage.cause {
             Cause::Read { topic, offset, .. } => task.passed(topic, offset),
-            Cause::Fused { topic, steps, .. } => {
-                task.fused_lately(topic, &caused_key(lineage.id, steps, topic == self.ticks.as_str()))
-            }
+            Cause::Fused { topic, steps, .. } => task.fused_lately(topic, &caused_key(lineage.id, steps)),
+            Cause::Tick { at, .. } => at <= task.now,
         })
     }
 
-    /// Does the journal, as read, hold the tick? (All tasks process a tick in one transaction.)
-    pub fn ticked(&self, shard: Shard, key: &str) -> bool {
-        let ledger = self.shard(shard);
-        ledger.is_some_and(|l| l.tasks.values().any(|task| task.fused_lately(self.ticks.as_str(), key)))
+    /// Does the journal, as read, hold the tick?
+    pub fn ticked(&self, shard: Shard, identity: &str) -> bool {
+        let at = lineage::tick(identity).map(|(_, at)| at);
+        self.shard(shard).is_some_and(|ledger| at <= Some(ledger.last_tick))
     }
 }

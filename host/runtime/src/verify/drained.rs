@@ -13,7 +13,9 @@ pub fn drained(spec: &VerifySpec<'_>, cut: &Cut, seen: &Seen, findings: &mut Fin
     if seen.unread.is_some() || findings.figures.later > 0 {
         return false;
     }
-    let Some(condition) = &spec.manifest.drain.complete_when else { return true };
+    let Some(condition) = &spec.manifest.drain.complete_when else {
+        return true;
+    };
     let Some(views) = spec.views else {
         findings.limited("whether the pipeline is drained is not known: no view can be asked");
         return false;
@@ -25,7 +27,10 @@ pub fn drained(spec: &VerifySpec<'_>, cut: &Cut, seen: &Seen, findings: &mut Fin
         }
         Ok(answer) => answer.data.pointer(&condition.at.field) == Some(&condition.equals),
         Err(why) => {
-            findings.limited(format!("whether the pipeline is drained is not known: view {}: {why}", condition.at.view));
+            findings.limited(format!(
+                "whether the pipeline is drained is not known: view {}: {why}",
+                condition.at.view
+            ));
             false
         }
     }
@@ -34,7 +39,7 @@ pub fn drained(spec: &VerifySpec<'_>, cut: &Cut, seen: &Seen, findings: &mut Fin
 /// Is the answer about the very state that the journals end with?
 pub fn at_cut(cut: &Cut, answer: &Whole) -> bool {
     !answer.partial
-        && cut.shards().all(|ledger| {
-            answer.positions.get(&ledger.shard).copied().unwrap_or_default() == Sequence(ledger.sequence)
-        })
+        && cut
+            .shards()
+            .all(|ledger| answer.positions.get(&ledger.shard).copied().unwrap_or_default() == Sequence(ledger.sequence))
 }

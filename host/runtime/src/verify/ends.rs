@@ -41,7 +41,12 @@ impl Ends {
             .filter_map(|invariant| match &invariant.rule {
                 InvariantRule::EndsOnce { of, ends_in } => Some((
                     invariant.name.clone(),
-                    Self { of: of.clone(), ends_in: ends_in.clone(), keys: HashMap::new(), keyless: 0 },
+                    Self {
+                        of: of.clone(),
+                        ends_in: ends_in.clone(),
+                        keys: HashMap::new(),
+                        keyless: 0,
+                    },
                 )),
                 InvariantRule::Each { .. } => None,
             })
@@ -60,12 +65,22 @@ impl Ends {
         let mut short = [0; 16];
         short.copy_from_slice(&Digest::of(key).0[..16]);
         let entry = self.keys.entry(short).or_default();
-        let place = |topic: usize| Some(Place { topic: topic as u16, shard: record.shard, offset: record.offset });
+        let place = |topic: usize| {
+            Some(Place {
+                topic: topic as u16,
+                shard: record.shard,
+                offset: record.offset,
+            })
+        };
         if record.topic == self.of {
             entry.begun = entry.begun.or(place(0));
         }
         if let Some(topic) = ends_in {
-            let slot = if entry.ended.is_none() { &mut entry.ended } else { &mut entry.again };
+            let slot = if entry.ended.is_none() {
+                &mut entry.ended
+            } else {
+                &mut entry.again
+            };
             *slot = place(topic);
         }
     }
@@ -73,7 +88,10 @@ impl Ends {
     /// `all`: everything begun must have ended.
     pub fn check(&self, name: &str, all: bool, findings: &mut Findings) {
         if self.keyless > 0 {
-            findings.limited(format!("invariant {name}: {} records without a key are not followed", self.keyless));
+            findings.limited(format!(
+                "invariant {name}: {} records without a key are not followed",
+                self.keyless
+            ));
         }
         let mut wrong: Vec<(Shard, Offset, String)> = Vec::new();
         for key in self.keys.values() {
@@ -95,6 +113,11 @@ impl Ends {
     }
 
     fn end(&self, place: Place) -> String {
-        format!("{}/{}/{}", self.ends_in[usize::from(place.topic)], place.shard, place.offset)
+        format!(
+            "{}/{}/{}",
+            self.ends_in[usize::from(place.topic)],
+            place.shard,
+            place.offset
+        )
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fermata_core::journal::JournalRecord;
 use fermata_core::names::Purpose;
 use fermata_core::ports::LogError;
-use fermata_core::{Offset, Record, Shard};
+use fermata_core::{Offset, Record, Shard, Timestamp};
 
 use super::cut::Bounds;
 use super::report::{Check, Findings};
@@ -20,6 +20,7 @@ pub struct ShardLedger {
     pub end: Offset,
     /// Sequence of the last record; 0: none.
     pub sequence: u64,
+    pub last_tick: Timestamp,
     /// Every record from the first is there: sets built from it have no holes.
     pub complete: bool,
     /// By stage.
@@ -27,11 +28,7 @@ pub struct ShardLedger {
 }
 
 /// Checks every journal and answers what they say, one ledger for each shard.
-pub fn audit(
-    spec: &VerifySpec<'_>,
-    settled: &Bounds,
-    findings: &mut Findings,
-) -> Result<Vec<ShardLedger>, LogError> {
+pub fn audit(spec: &VerifySpec<'_>, settled: &Bounds, findings: &mut Findings) -> Result<Vec<ShardLedger>, LogError> {
     let topic = Purpose::Journal.topic(&spec.manifest.name);
     findings.figures.shards = spec.manifest.partitions;
     (0..spec.manifest.partitions)
@@ -57,12 +54,22 @@ struct Chain<'a> {
     last: Option<(Vec<u8>, u64)>,
     first: Option<u64>,
     gap: bool,
+    last_tick: i64,
     tasks: BTreeMap<String, TaskLedger>,
 }
 
 impl<'a> Chain<'a> {
     fn new(spec: &'a VerifySpec<'a>, shard: Shard, lately: Offset) -> Self {
-        Self { spec, shard, lately, last: None, first: None, gap: false, tasks: BTreeMap::new() }
+        Self {
+            spec,
+            shard,
+            lately,
+            last: None,
+            first: None,
+            gap: false,
+            last_tick: 0,
+            tasks: BTreeMap::new(),
+        }
     }
 
     fn record(&mut self, record: &Record, findings: &mut Findings) {
@@ -99,7 +106,11 @@ impl<'a> Chain<'a> {
         if entry.sequence != sequence + 1 {
             findings.problem(
                 Check::JournalChain,
-                format!("{place}: sequence {} follows {sequence}, expected {}", entry.sequence, sequence + 1),
+                format!(
+                    "{place}: sequence {} follows {sequence}, expected {}",
+                    entry.sequence,
+                    sequence + 1
+                ),
             );
             self.gap = true;
             return false;
@@ -119,17 +130,43 @@ impl<'a> Chain<'a> {
     }
 
     fn tasks(&mut self, record: &Record, entry: &JournalRecord, joined: bool, findings: &mut Findings) {
-        let step = Step { spec: self.spec, shard: self.shard, record: entry, lately: record.offset >= self.lately };
+        let step = Step {
+            spec: self.spec,
+            shard: self.shard,
+            record: entry,
+            lately: record.offset >= self.lately,
+        };
         findings.figures.receipts += entry.receipts.len() as u64;
+        if entry.last_tick < self.last_tick {
+            let what = format!(
+                "{}: last tick {} after {}",
+                step.place(),
+                entry.last_tick,
+                self.last_tick
+            );
+            findings.problem(Check::JournalChain, what);
+        }
+        self.last_tick = entry.last_tick;
         for stage in &self.spec.manifest.stages {
             if !entry.tasks.iter().any(|t| t.stage == stage.name.as_str()) {
-                findings.problem(Check::JournalChain, format!("{}: no entry for stage {}", step.place(), stage.name));
+                findings.problem(
+                    Check::JournalChain,
+                    format!("{}: no entry for stage {}", step.place(), stage.name),
+                );
             }
         }
-        for receipt in entry.receipts.iter().filter(|r| !entry.tasks.iter().any(|t| t.stage == r.stage)) {
+        for receipt in entry
+            .receipts
+            .iter()
+            .filter(|r| !entry.tasks.iter().any(|t| t.stage == r.stage))
+        {
             findings.problem(
                 Check::Receipts,
-                format!("{}: receipt of stage {}, which has no entry in the record", step.place(), receipt.stage),
+                format!(
+                    "{}: receipt of stage {}, which has no entry in the record",
+                    step.place(),
+                    receipt.stage
+                ),
             );
         }
         for task in &entry.tasks {
@@ -164,6 +201,7 @@ impl<'a> Chain<'a> {
             from,
             end,
             sequence: self.last.map_or(0, |(_, sequence)| sequence),
+            last_tick: Timestamp(self.last_tick),
             complete,
             tasks: self.tasks,
         }

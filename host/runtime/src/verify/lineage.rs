@@ -1,7 +1,7 @@
 //! The host's headers on a record that a stage wrote.
 
 use fermata_core::names::headers;
-use fermata_core::{Header, Offset, Shard, record::header};
+use fermata_core::{Header, Offset, Shard, Timestamp, record::header};
 
 /// Where a record came from, as its headers say.
 #[derive(Clone, Copy, Debug)]
@@ -16,42 +16,69 @@ pub struct Lineage<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause<'a> {
     /// `topic/partition/offset`.
-    Read { topic: &'a str, shard: Shard, offset: Offset },
+    Read {
+        topic: &'a str,
+        shard: Shard,
+        offset: Offset,
+    },
     /// `topic/partition/#steps`: processed before it had an offset. The root of its identity is that of the record.
-    Fused { topic: &'a str, shard: Shard, steps: &'a str },
+    Fused {
+        topic: &'a str,
+        shard: Shard,
+        steps: &'a str,
+    },
+    /// The same of the tick topic: a timer that fired at that tick.
+    Tick { shard: Shard, at: Timestamp },
 }
 
 impl<'a> Cause<'a> {
-    /// Topic names hold no slash, steps do.
-    pub fn parse(text: &'a str) -> Option<Self> {
+    /// `id`: of the record whose cause it is. Topic names hold no slash, steps do.
+    pub fn parse(text: &'a str, id: &str) -> Option<Self> {
         let (topic, rest) = text.split_once('/')?;
         let (shard, place) = rest.split_once('/')?;
         let shard = shard.parse().ok()?;
-        match place.strip_prefix('#') {
-            Some(steps) => Some(Self::Fused { topic, shard, steps }),
-            None => Some(Self::Read { topic, shard, offset: place.parse().ok()? }),
-        }
+        let Some(steps) = place.strip_prefix('#') else {
+            return Some(Self::Read {
+                topic,
+                shard,
+                offset: place.parse().ok()?,
+            });
+        };
+        Some(match tick(id) {
+            Some((ticks, at)) if ticks == topic => Self::Tick { shard, at },
+            _ => Self::Fused { topic, shard, steps },
+        })
     }
 
     pub fn shard(&self) -> Shard {
         match *self {
-            Self::Read { shard, .. } | Self::Fused { shard, .. } => shard,
+            Self::Read { shard, .. } | Self::Fused { shard, .. } | Self::Tick { shard, .. } => shard,
         }
     }
+}
+
+/// Topic and time of the tick that an identity begins with, if it does.
+pub fn tick(identity: &str) -> Option<(&str, Timestamp)> {
+    let mut parts = root(identity).splitn(3, '/');
+    let (topic, _shard, place) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((topic, place.strip_prefix('@')?.parse().ok()?))
 }
 
 impl<'a> Lineage<'a> {
     /// The error names the header that is missing or malformed.
     pub fn of(all: &'a [Header]) -> Result<Self, String> {
         let text = |name: &str| header(all, name).ok_or_else(|| format!("header {name} is missing"));
-        let cause = text(headers::CAUSE)?;
+        let (id, cause) = (text(headers::ID)?, text(headers::CAUSE)?);
         let root_time = text(headers::ROOT_TIME)?;
         if root_time.parse::<i64>().is_err() {
-            return Err(format!("header {} is {root_time:?}, not a time in microseconds", headers::ROOT_TIME));
+            return Err(format!(
+                "header {} is {root_time:?}, not a time in microseconds",
+                headers::ROOT_TIME
+            ));
         }
         Ok(Self {
-            id: text(headers::ID)?,
-            cause: Cause::parse(cause)
+            id,
+            cause: Cause::parse(cause, id)
                 .ok_or_else(|| format!("header {} is {cause:?}, not topic/partition/place", headers::CAUSE))?,
             stage: text(headers::STAGE)?,
             digest: text(headers::DIGEST)?,
@@ -69,20 +96,19 @@ pub fn done(all: &[Header]) -> impl Iterator<Item = &str> {
 }
 
 /// What a fused input's identity and the records it led to have in common: its root and its steps. Two inputs of one
-/// task share it only as timers of one tick, hence within one transaction.
+/// task share it only when both stem from timers of one tick, hence within one transaction.
 pub fn fused_key(identity: &str) -> String {
     let steps = identity.split_once('#').map_or("", |(_, steps)| steps);
     format!("{}#{steps}", root(identity))
 }
 
 /// The same key from a record that the fused input led to.
-pub fn caused_key(id: &str, steps: &str, by_tick: bool) -> String {
-    // A timer's work bears the timer's name, the journal names the tick alone.
-    format!("{}#{}", root(id), if by_tick { "" } else { steps })
+pub fn caused_key(id: &str, steps: &str) -> String {
+    format!("{}#{steps}", root(id))
 }
 
 /// `topic/partition/offset` or, of a timer, the tick.
-fn root(identity: &str) -> &str {
+pub fn root(identity: &str) -> &str {
     identity.split(['#', '!']).next().unwrap_or_default()
 }
 
@@ -94,14 +120,22 @@ mod tests {
     #[test]
     fn causes_parse_and_lead_back_to_the_fused_input() {
         assert_eq!(
-            Cause::parse("payment.incoming/3/17"),
-            Some(Cause::Read { topic: "payment.incoming", shard: Shard(3), offset: Offset(17) })
+            Cause::parse("payment.incoming/3/17", "any"),
+            Some(Cause::Read {
+                topic: "payment.incoming",
+                shard: Shard(3),
+                offset: Offset(17)
+            })
         );
         assert_eq!(
-            Cause::parse("a/0/#validate.0/account.1"),
-            Some(Cause::Fused { topic: "a", shard: Shard(0), steps: "validate.0/account.1" })
+            Cause::parse("a/0/#validate.0/account.1", "in/0/1#validate.0/account.1/x.0"),
+            Some(Cause::Fused {
+                topic: "a",
+                shard: Shard(0),
+                steps: "validate.0/account.1"
+            })
         );
-        assert_eq!(Cause::parse("a/b/c"), None);
+        assert_eq!(Cause::parse("a/b/c", "any"), None);
 
         let stage = StageName::new("account").unwrap();
         let topic = TopicName::new("p.ticks").unwrap();
@@ -110,13 +144,20 @@ mod tests {
         for _ in 0..60 {
             let output = input.emission(&stage, 1);
             let steps = input.as_str().split_once('#').unwrap().1;
-            assert_eq!(caused_key(output.as_str(), steps, false), fused_key(input.as_str()));
+            assert_eq!(caused_key(output.as_str(), steps), fused_key(input.as_str()));
             input = output;
         }
         let tick = Identity::tick(&topic, Shard(1), Timestamp(5));
         for timer in ["t", "t#x/y", &"long".repeat(80)] {
             let output = Identity::timer(&tick, &stage, timer).emission(&stage, 0);
-            assert_eq!(caused_key(output.as_str(), "whatever", true), fused_key(tick.as_str()));
+            let at_tick = Cause::Tick {
+                shard: Shard(1),
+                at: Timestamp(5),
+            };
+            assert_eq!(Cause::parse("p.ticks/1/#", output.as_str()), Some(at_tick));
+            // What follows from the timer's own record is caused by that record.
+            let on = Cause::parse("out/1/#account.0", output.emission(&stage, 0).as_str());
+            assert!(matches!(on, Some(Cause::Fused { .. })), "{on:?}");
         }
     }
 }

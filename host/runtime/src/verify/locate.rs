@@ -32,12 +32,17 @@ pub fn differences(
         for shard in cut.shards().map(|l| l.shard) {
             let range = cut.range(&topic, shard);
             scan::partition(spec.log, &topic, shard, range.start, range.end, |record| {
-                let Ok(lineage) = Lineage::of(&record.headers) else { return };
+                let Ok(lineage) = Lineage::of(&record.headers) else {
+                    return;
+                };
                 let ours = lineage.stage == stage.as_str() && lineage.cause.shard() == ledger.shard;
                 let within = cut.settled(&topic, shard, record.offset) || cut.caused(&lineage);
                 if ours && within {
                     let sequence = script.sequence(&lineage).unwrap_or(NOWHERE);
-                    found.entry(sequence).or_default().add(record, kind == Kind::DeadLetters);
+                    found
+                        .entry(sequence)
+                        .or_default()
+                        .add(record, kind == Kind::DeadLetters);
                 }
             })?;
         }
@@ -101,7 +106,6 @@ struct Script {
     /// By topic: where each run ends, and its sequence; ascending.
     runs: BTreeMap<String, Vec<(u64, u64)>>,
     fused: BTreeMap<String, HashMap<String, u64>>,
-    ticks: String,
 }
 
 struct Step {
@@ -110,6 +114,8 @@ struct Step {
     after: OutputHash,
     emitted: u64,
     dead_letters: u64,
+    /// The last tick processed.
+    now: i64,
 }
 
 impl Script {
@@ -118,12 +124,13 @@ impl Script {
             steps: Vec::new(),
             runs: BTreeMap::new(),
             fused: BTreeMap::new(),
-            ticks: Purpose::Ticks.topic(&spec.manifest.name).to_string(),
         };
         let topic = Purpose::Journal.topic(&spec.manifest.name);
         let mut last = (OutputHash::default(), 0, 0);
         scan::partition(spec.log, &topic, ledger.shard, ledger.from, ledger.end, |record| {
-            let Ok(entry) = JournalRecord::decode_bytes(record.value.as_deref().unwrap_or_default()) else { return };
+            let Ok(entry) = JournalRecord::decode_bytes(record.value.as_deref().unwrap_or_default()) else {
+                return;
+            };
             let Some(task) = entry.task(stage) else { return };
             let counts = task.counts.unwrap_or_default();
             let now = (task.output_hash(), counts.emitted, counts.rejected + counts.faulted);
@@ -133,12 +140,17 @@ impl Script {
                 after: now.0,
                 emitted: now.1.saturating_sub(last.1),
                 dead_letters: now.2.saturating_sub(last.2),
+                now: task.now,
             });
             last = now;
             for event in &task.events {
                 match &event.what {
                     Some(What::Run(run)) => {
-                        script.runs.entry(run.topic.clone()).or_default().push((run.next, entry.sequence));
+                        script
+                            .runs
+                            .entry(run.topic.clone())
+                            .or_default()
+                            .push((run.next, entry.sequence));
                     }
                     Some(What::Fused(fused)) => {
                         let inputs = script.fused.entry(fused.topic.clone()).or_default();
@@ -159,9 +171,10 @@ impl Script {
                 let at = runs.partition_point(|(next, _)| *next <= offset.0);
                 runs.get(at).map(|(_, sequence)| *sequence)
             }
-            Cause::Fused { topic, steps, .. } => {
-                let key = caused_key(lineage.id, steps, topic == self.ticks);
-                self.fused.get(topic)?.get(&key).copied()
+            Cause::Fused { topic, steps, .. } => self.fused.get(topic)?.get(&caused_key(lineage.id, steps)).copied(),
+            Cause::Tick { at, .. } => {
+                let first = self.steps.partition_point(|step| step.now < at.0);
+                self.steps.get(first).map(|step| step.sequence)
             }
         }
     }

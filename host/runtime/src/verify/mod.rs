@@ -24,6 +24,7 @@ mod invariants;
 mod journal;
 mod lineage;
 mod locate;
+mod replay;
 mod report;
 mod scan;
 mod task;
@@ -35,6 +36,7 @@ mod views;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Log, LogError};
 
+pub use replay::Replay;
 pub use report::{Check, Figures, Problem, Report};
 pub use views::{Part, ViewSource, Whole};
 
@@ -46,6 +48,8 @@ pub struct VerifySpec<'a> {
     pub log: &'a dyn Log,
     /// Answers of views, for the manifest's invariants. None: those that need a view are named in `limited`.
     pub views: Option<&'a dyn ViewSource>,
+    /// Execute every journal again.
+    pub replay: Option<Replay<'a>>,
 }
 
 /// Checks everything that the log can prove. The error is only that the log could not be read.
@@ -54,9 +58,13 @@ pub fn verify(spec: &VerifySpec<'_>) -> Result<Report, LogError> {
     let settled = cut::Bounds::take(spec.manifest, spec.log)?;
     let ledgers = journal::audit(spec, &settled, &mut findings)?;
     let end = cut::Bounds::take(spec.manifest, spec.log)?;
-    let cut = cut::Cut::new(spec.manifest, settled, end, ledgers);
+    let cut = cut::Cut::new(settled, end, ledgers);
     let seen = topics::read(spec, &cut, &mut findings)?;
+    compare::inputs(spec, &cut, &seen, &mut findings);
     compare::outputs(spec, &cut, &seen, &mut findings)?;
     invariants::check(spec, &cut, &seen, &mut findings);
+    if let Some(replay) = &spec.replay {
+        replay::tasks(spec, replay, &cut, &mut findings)?;
+    }
     Ok(findings.report())
 }

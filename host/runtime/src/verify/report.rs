@@ -102,7 +102,10 @@ pub struct Findings {
 impl Findings {
     pub fn problem(&mut self, check: Check, what: impl Into<String>) {
         if self.problems.len() < LISTED {
-            self.problems.push(Problem { check, what: what.into() });
+            self.problems.push(Problem {
+                check,
+                what: what.into(),
+            });
         } else {
             self.unlisted += 1;
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use fermata_core::journal::{Counts, Event, JournalRecord, Position, Receipt, Run, TaskEntry, What};
 use fermata_core::names::Purpose;
 use fermata_core::output_hash::OutputHash;
-use fermata_core::{Offset, Shard, VersionId};
+use fermata_core::{Offset, Shard, Timestamp, VersionId};
 
 use super::VerifySpec;
 use super::lineage::fused_key;
@@ -41,6 +41,8 @@ pub struct TaskLedger {
     pub inputs: BTreeMap<String, Passed>,
     pub counts: Counts,
     pub output_hash: OutputHash,
+    /// The last tick processed.
+    pub now: Timestamp,
     /// First digits of every component that the task has run.
     pub digests: BTreeSet<String>,
     /// Version that the last receipt ended: it may still give second opinions.
@@ -71,24 +73,20 @@ impl TaskLedger {
 
     pub fn step(&mut self, step: &Step<'_>, task: &TaskEntry, findings: &mut Findings) {
         let compare = self.known.is_some();
-        let before = self.inputs.clone();
-        self.versions(step, task, &before, findings);
+        self.versions(step, task, findings);
         self.events(step, task, compare, findings);
         self.positions(step, task, compare, findings);
         self.counters(step, task, compare, findings);
     }
 
-    fn versions(
-        &mut self,
-        step: &Step<'_>,
-        task: &TaskEntry,
-        before: &BTreeMap<String, Passed>,
-        findings: &mut Findings,
-    ) {
+    fn versions(&mut self, step: &Step<'_>, task: &TaskEntry, findings: &mut Findings) {
         let place = || format!("{}, stage {}", step.place(), task.stage);
         let after = step.record.version(task.version);
         if after.is_none() {
-            findings.problem(Check::Receipts, format!("{}: version {} is not listed", place(), task.version));
+            findings.problem(
+                Check::Receipts,
+                format!("{}: version {} is not listed", place(), task.version),
+            );
         }
         let mut current = self.known.take().unwrap_or_else(|| {
             let first = step.record.receipts.iter().find(|r| r.stage == task.stage);
@@ -112,9 +110,12 @@ impl TaskLedger {
                     ),
                 );
             }
-            self.receipt(step, task, receipt, before, findings);
+            receipt_fits(step, task, receipt, findings);
             self.ended = old;
-            current = Known { version: new, deployment: receipt.deployment };
+            current = Known {
+                version: new,
+                deployment: receipt.deployment,
+            };
             self.note(new);
         }
         if current.version != after {
@@ -140,44 +141,10 @@ impl TaskLedger {
             );
         }
         self.note(after);
-        self.known = Some(Known { version: after, deployment: task.deployment });
-    }
-
-    /// What the receipt claims of the place of the cutover.
-    fn receipt(
-        &self,
-        step: &Step<'_>,
-        task: &TaskEntry,
-        receipt: &Receipt,
-        before: &BTreeMap<String, Passed>,
-        findings: &mut Findings,
-    ) {
-        let place = format!("{}, receipt of deployment {} for {}", step.place(), receipt.deployment, task.stage);
-        if receipt.shard() != step.shard {
-            findings.problem(Check::Receipts, format!("{place}: it is for shard {}", receipt.shard));
-        }
-        // The cutover lies before the record's own events. In a task's first record there is nothing before.
-        if !before.is_empty() {
-            let ended: BTreeMap<&str, u64> = before.iter().map(|(t, p)| (t.as_str(), p.next)).collect();
-            if vector(&receipt.positions) != ended {
-                findings.problem(
-                    Check::Receipts,
-                    format!(
-                        "{place}: it says positions {:?}, the task stood at {ended:?}",
-                        vector(&receipt.positions)
-                    ),
-                );
-            }
-            if receipt.processed_before != self.counts.processed {
-                findings.problem(
-                    Check::Receipts,
-                    format!(
-                        "{place}: it says {} processed before, the task had processed {}",
-                        receipt.processed_before, self.counts.processed
-                    ),
-                );
-            }
-        }
+        self.known = Some(Known {
+            version: after,
+            deployment: task.deployment,
+        });
     }
 
     fn note(&mut self, version: Option<VersionId>) {
@@ -190,7 +157,10 @@ impl TaskLedger {
             match &event.what {
                 Some(What::Run(run)) => self.run(step, task, run, compare, findings),
                 Some(What::Fused(fused)) if step.lately => {
-                    self.lately.entry(fused.topic.clone()).or_default().insert(fused_key(&fused.identity));
+                    self.lately
+                        .entry(fused.topic.clone())
+                        .or_default()
+                        .insert(fused_key(&fused.identity));
                 }
                 Some(What::Fused(_)) => {}
                 None => findings.problem(
@@ -231,17 +201,25 @@ impl TaskLedger {
             findings.problem(Check::Positions, format!("{}: not an input of the stage", place()));
         }
         if run.from >= run.next {
-            findings.problem(Check::Positions, format!("{}: an empty run [{}, {})", place(), run.from, run.next));
+            findings.problem(
+                Check::Positions,
+                format!("{}: an empty run [{}, {})", place(), run.from, run.next),
+            );
         }
-        let passed = self
-            .inputs
-            .entry(run.topic.clone())
-            .or_insert(Passed { first: run.from, next: run.from });
+        let passed = self.inputs.entry(run.topic.clone()).or_insert(Passed {
+            first: run.from,
+            next: run.from,
+        });
         if compare && passed.next != run.from {
             let kind = if run.from > passed.next { "gap" } else { "overlap" };
             findings.problem(
                 Check::Positions,
-                format!("{}: {kind}: run from {} where {} was next", place(), run.from, passed.next),
+                format!(
+                    "{}: {kind}: run from {} where {} was next",
+                    place(),
+                    run.from,
+                    passed.next
+                ),
             );
         }
         passed.next = run.next;
@@ -253,11 +231,18 @@ impl TaskLedger {
         let written = vector(&task.positions);
         for (&topic, &next) in &written {
             let known = self.inputs.contains_key(topic);
-            let passed = self.inputs.entry(topic.to_owned()).or_insert(Passed { first: next, next });
+            let passed = self
+                .inputs
+                .entry(topic.to_owned())
+                .or_insert(Passed { first: next, next });
             if known && compare && passed.next != next {
                 findings.problem(
                     Check::Positions,
-                    format!("{}: position of {topic} is {next}, its runs end at {}", place(), passed.next),
+                    format!(
+                        "{}: position of {topic} is {next}, its runs end at {}",
+                        place(),
+                        passed.next
+                    ),
                 );
             }
             passed.next = next;
@@ -274,14 +259,51 @@ impl TaskLedger {
         if compare {
             let fell = fields(before).into_iter().zip(fields(after)).any(|(b, a)| a < b);
             if fell {
-                findings.problem(Check::Outputs, format!("{}: counts fell from {before:?} to {after:?}", place()));
+                findings.problem(
+                    Check::Outputs,
+                    format!("{}: counts fell from {before:?} to {after:?}", place()),
+                );
             }
             if task.events.is_empty() && (before != after || hash != self.output_hash) {
-                findings.problem(Check::Outputs, format!("{}: counts or hash changed without an event", place()));
+                findings.problem(
+                    Check::Outputs,
+                    format!("{}: counts or hash changed without an event", place()),
+                );
             }
         }
         self.counts = after;
         self.output_hash = hash;
+        self.now = Timestamp(task.now);
+    }
+}
+
+/// What a receipt claims of the place of the cutover: the end of its record, which holds nothing by the new version.
+fn receipt_fits(step: &Step<'_>, task: &TaskEntry, receipt: &Receipt, findings: &mut Findings) {
+    let place = format!(
+        "{}, receipt of deployment {} for {}",
+        step.place(),
+        receipt.deployment,
+        task.stage
+    );
+    if receipt.shard() != step.shard {
+        findings.problem(Check::Receipts, format!("{place}: it is for shard {}", receipt.shard));
+    }
+    let (said, stands) = (vector(&receipt.positions), vector(&task.positions));
+    if said != stands {
+        findings.problem(
+            Check::Receipts,
+            format!("{place}: it says positions {said:?}, the task stands at {stands:?}"),
+        );
+    }
+    let processed = task.counts.unwrap_or_default().processed;
+    if receipt.processed_before != processed {
+        findings.problem(
+            Check::Receipts,
+            format!(
+                "{place}: it says {} processed before, the task had processed {processed}",
+                receipt.processed_before
+            ),
+        );
     }
 }
 
@@ -296,7 +318,9 @@ fn vector(positions: &[Position]) -> BTreeMap<&str, u64> {
 fn reads(step: &Step<'_>, stage: &str, topic: &str) -> bool {
     let manifest = step.spec.manifest;
     topic == Purpose::Ticks.topic(&manifest.name).as_str()
-        || manifest.stage(stage).is_some_and(|s| s.inputs.iter().any(|(_, t)| t.as_str() == topic))
+        || manifest
+            .stage(stage)
+            .is_some_and(|s| s.inputs.iter().any(|(_, t)| t.as_str() == topic))
 }
 
 /// A version for people.

@@ -11,7 +11,7 @@ use fermata_core::{Offset, Record, Shard, TopicName};
 use super::cut::Cut;
 use super::ends::Ends;
 use super::fused::Fused;
-use super::lineage::{self, Lineage, fused_key};
+use super::lineage::{self, Lineage};
 use super::report::{Check, Findings};
 use super::{VerifySpec, scan};
 
@@ -19,12 +19,25 @@ use super::{VerifySpec, scan};
 pub struct Seen {
     /// By producing shard and stage.
     pub tallies: BTreeMap<(Shard, String), Tally>,
+    /// By reading shard and stage.
+    pub inputs: BTreeMap<(Shard, String), Inputs>,
     /// One for each `ends-once` invariant of the manifest, by its name.
     pub ends: BTreeMap<String, Ends>,
     /// Topics whose first records retention has dropped.
     pub trimmed: BTreeSet<TopicName>,
     /// A record that some stage has yet to read, if there is one.
     pub unread: Option<String>,
+}
+
+/// What one task has passed, ticks apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Records that it had to process when it came to them.
+    pub read: u64,
+    /// Records that bore its done mark.
+    pub skipped: u64,
+    /// Fused inputs that the journal lists.
+    pub fused: u64,
 }
 
 /// What one task has written.
@@ -37,8 +50,17 @@ pub struct Tally {
 
 impl Tally {
     pub fn add(&mut self, record: &Record, dead_letter: bool) {
-        *(if dead_letter { &mut self.dead_letters } else { &mut self.emitted }) += 1;
-        self.hash.add_parts(&record.topic, record.key.as_ref(), record.value.as_ref(), &record.headers);
+        *(if dead_letter {
+            &mut self.dead_letters
+        } else {
+            &mut self.emitted
+        }) += 1;
+        self.hash.add_parts(
+            &record.topic,
+            record.key.as_ref(),
+            record.value.as_ref(),
+            &record.headers,
+        );
     }
 }
 
@@ -67,12 +89,17 @@ pub fn all(manifest: &Manifest) -> impl Iterator<Item = (TopicName, Kind)> {
 pub fn read(spec: &VerifySpec<'_>, cut: &Cut, findings: &mut Findings) -> Result<Seen, LogError> {
     let mut seen = Seen {
         tallies: BTreeMap::new(),
+        inputs: BTreeMap::new(),
         ends: Ends::all(spec.manifest),
         trimmed: BTreeSet::new(),
         unread: None,
     };
     for ledger in cut.shards() {
         let mut fused = Fused::read(spec, ledger, findings)?;
+        for stage in &spec.manifest.stages {
+            let inputs = seen.inputs.entry((ledger.shard, stage.name.to_string())).or_default();
+            inputs.fused = fused.of_stage(stage.name.as_str());
+        }
         for (topic, kind) in all(spec.manifest) {
             let range = cut.range(&topic, ledger.shard);
             let mut partition = Partition {
@@ -121,7 +148,7 @@ impl Partition<'_> {
         let settled = self.cut.settled(self.topic, self.shard, record.offset);
         let within = match self.kind {
             Kind::Head => true,
-            Kind::Ticks => settled || self.cut.ticked(self.shard, &fused_key(identity(record))),
+            Kind::Ticks => settled || self.cut.ticked(self.shard, identity(record)),
             Kind::Written | Kind::DeadLetters => match Lineage::of(&record.headers) {
                 Ok(lineage) => {
                     let within = settled || self.cut.caused(&lineage);
@@ -159,17 +186,29 @@ impl Partition<'_> {
         findings.figures.dead_letters += u64::from(dead_letter);
         let may_write = match dead_letter {
             true => self.spec.manifest.stage(lineage.stage).is_some(),
-            false => self.spec.manifest.writers(self.topic).any(|s| s.name.as_str() == lineage.stage),
+            false => self
+                .spec
+                .manifest
+                .writers(self.topic)
+                .any(|s| s.name.as_str() == lineage.stage),
         };
         let wrong = |what: String| format!("{}: {what}", record.coordinates());
         if !may_write {
-            let what = format!("header {} names {}, which does not write here", headers::STAGE, lineage.stage);
+            let what = format!(
+                "header {} names {}, which does not write here",
+                headers::STAGE,
+                lineage.stage
+            );
             findings.problem(Check::Headers, wrong(what));
         }
         match self.cut.task(lineage) {
             None => findings.problem(
                 Check::Headers,
-                wrong(format!("no journal knows stage {} on shard {}", lineage.stage, lineage.cause.shard())),
+                wrong(format!(
+                    "no journal knows stage {} on shard {}",
+                    lineage.stage,
+                    lineage.cause.shard()
+                )),
             ),
             Some(task) if !task.digests.contains(lineage.digest) => findings.problem(
                 Check::Headers,
@@ -191,14 +230,21 @@ impl Partition<'_> {
         let id = match self.kind {
             // A dead letter bears the identity of its input, which several stages may refuse.
             Kind::DeadLetters => {
-                format!("{} refused by {}", identity(record), record.header(headers::STAGE).unwrap_or_default())
+                format!(
+                    "{} refused by {}",
+                    identity(record),
+                    record.header(headers::STAGE).unwrap_or_default()
+                )
             }
             _ => identity(record).to_owned(),
         };
         if let Some(first) = self.ids.get(id.as_str()) {
             findings.problem(
                 Check::Duplicates,
-                format!("{}/{}: {id} is there twice, at offsets {first} and {}", self.topic, self.shard, record.offset),
+                format!(
+                    "{}/{}: {id} is there twice, at offsets {first} and {}",
+                    self.topic, self.shard, record.offset
+                ),
             );
         } else {
             self.ids.insert(id.into(), record.offset);
@@ -227,10 +273,17 @@ impl Partition<'_> {
 
     /// Every reader of the topic has passed the record, or is yet to come to it.
     fn readers(&mut self, record: &Record, findings: &mut Findings) {
-        let Some(ledger) = self.cut.shard(self.shard) else { return };
+        let Some(ledger) = self.cut.shard(self.shard) else {
+            return;
+        };
         for reader in self.spec.manifest.readers(self.topic) {
-            let passed = ledger.tasks.get(reader.name.as_str()).and_then(|t| t.inputs.get(self.topic.as_str()));
+            let passed = ledger
+                .tasks
+                .get(reader.name.as_str())
+                .and_then(|t| t.inputs.get(self.topic.as_str()));
             let offset = record.offset.0;
+            // On a head, what looks like a host header is none.
+            let done = self.kind == Kind::Written && lineage::done(&record.headers).any(|s| s == reader.name.as_str());
             match passed {
                 Some(passed) if self.complete && offset < passed.first => findings.problem(
                     Check::Positions,
@@ -241,7 +294,16 @@ impl Partition<'_> {
                         passed.first
                     ),
                 ),
-                Some(passed) if offset < passed.next => {}
+                Some(passed) if offset < passed.next => {
+                    let inputs = self
+                        .seen
+                        .inputs
+                        .entry((self.shard, reader.name.to_string()))
+                        .or_default();
+                    *(if done { &mut inputs.skipped } else { &mut inputs.read }) += 1;
+                }
+                // Concluded when it was appended; the reader passes it with its next transaction.
+                _ if done => {}
                 _ if self.seen.unread.is_none() => {
                     self.seen.unread = Some(format!("stage {} is yet to read {}", reader.name, record.coordinates()));
                 }
@@ -252,9 +314,15 @@ impl Partition<'_> {
 
     /// No reader may stand behind the partition's end: what it read is gone.
     fn end(&self, end: Offset, findings: &mut Findings) {
-        let Some(ledger) = self.cut.shard(self.shard) else { return };
+        let Some(ledger) = self.cut.shard(self.shard) else {
+            return;
+        };
         for (stage, task) in &ledger.tasks {
-            if let Some(passed) = task.inputs.get(self.topic.as_str()).filter(|passed| passed.next > end.0) {
+            if let Some(passed) = task
+                .inputs
+                .get(self.topic.as_str())
+                .filter(|passed| passed.next > end.0)
+            {
                 findings.problem(
                     Check::Positions,
                     format!(

@@ -14,11 +14,19 @@ pub enum ViewFailure {
     BadParams { view: String, found: String },
     /// The component's own doing; no record is concerned.
     #[error("view {view:?} of stage {stage} failed: {fault}; deploy a version that answers it")]
-    Fault { view: String, stage: StageName, fault: Fault },
+    Fault {
+        view: String,
+        stage: StageName,
+        fault: Fault,
+    },
     #[error("view {view:?} of stage {stage} took too long; ask for less, or again")]
     Slow { view: String, stage: StageName },
     #[error("view {view:?} of stage {stage} cannot be served: {found}")]
-    Host { view: String, stage: StageName, found: String },
+    Host {
+        view: String,
+        stage: StageName,
+        found: String,
+    },
     #[error("view: {0}")]
     State(#[from] StateError),
     #[error("view: {0}")]

@@ -38,7 +38,10 @@ fn host(error: StateError) -> Refused {
 }
 fn check_key(key: &[u8]) -> Result<(), Refused> {
     if key.len() > l::MAX_KEY {
-        return refuse(FaultCode::Size, format!("a store key of {} bytes, at most {}", key.len(), l::MAX_KEY));
+        return refuse(
+            FaultCode::Size,
+            format!("a store key of {} bytes, at most {}", key.len(), l::MAX_KEY),
+        );
     }
     Ok(())
 }
@@ -47,11 +50,17 @@ impl ViewHost {
     /// Only declared stores: the host's own have no declaration.
     fn store(&self, name: &str) -> Result<(&Source, &Arc<Namespace>), Refused> {
         let Some(source) = &self.source else {
-            return refuse(FaultCode::Contract, format!("store {name:?} read in merge, which works on its parts only"));
+            return refuse(
+                FaultCode::Contract,
+                format!("store {name:?} read in merge, which works on its parts only"),
+            );
         };
         match source.stores.declared.iter().find(|(declared, _)| declared == name) {
             Some((_, namespace)) => Ok((source, namespace)),
-            None => refuse(FaultCode::Contract, format!("store {name:?} is not declared by describe")),
+            None => refuse(
+                FaultCode::Contract,
+                format!("store {name:?} is not declared by describe"),
+            ),
         }
     }
 }
@@ -86,13 +95,22 @@ impl HostCalls for ViewHost {
         check_key(prefix)?;
         if limit > l::MAX_SCAN_ENTRIES {
             let most = l::MAX_SCAN_ENTRIES;
-            return refuse(FaultCode::Size, format!("a scan of {limit} entries, at most {most}: page with `after`"));
+            return refuse(
+                FaultCode::Size,
+                format!("a scan of {limit} entries, at most {most}: page with `after`"),
+            );
         }
-        let found = source.state.scan(namespace, source.shard, prefix, after, limit as usize).map_err(host)?;
+        let found = source
+            .state
+            .scan(namespace, source.shard, prefix, after, limit as usize)
+            .map_err(host)?;
         let bytes: usize = found.iter().map(|(k, v)| k.len() + v.len()).sum();
         if bytes > l::MAX_SCAN_BYTES {
             let most = l::MAX_SCAN_BYTES;
-            return refuse(FaultCode::Size, format!("a scan of {bytes} bytes, at most {most}: use a smaller limit"));
+            return refuse(
+                FaultCode::Size,
+                format!("a scan of {bytes} bytes, at most {most}: use a smaller limit"),
+            );
         }
         Ok(found)
     }

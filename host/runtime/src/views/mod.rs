@@ -51,15 +51,32 @@ pub struct Views {
 
 impl Views {
     pub fn new(manifest: Arc<Manifest>, log: Arc<dyn Log>, store: Arc<dyn StateStore>, board: Arc<Board>) -> Self {
-        Self { manifest, log, store, board, pool: Pool::default() }
+        Self {
+            manifest,
+            log,
+            store,
+            board,
+            pool: Pool::default(),
+        }
     }
 
     /// Every view of the live versions, in the manifest's order of stages.
     pub fn list(&self) -> Vec<(StageName, ViewDecl)> {
         let directive = self.board.directive();
-        let stages = self.manifest.stages.iter().filter_map(|s| directive.stages.get_key_value(&s.name));
+        let stages = self
+            .manifest
+            .stages
+            .iter()
+            .filter_map(|s| directive.stages.get_key_value(&s.name));
         stages
-            .flat_map(|(name, stage)| stage.version.description().views.iter().map(|v| (name.clone(), v.clone())))
+            .flat_map(|(name, stage)| {
+                stage
+                    .version
+                    .description()
+                    .views
+                    .iter()
+                    .map(|v| (name.clone(), v.clone()))
+            })
             .collect()
     }
 
@@ -71,10 +88,11 @@ impl Views {
         Ok(answer)
     }
 
-    /// The parts of a view of all shards, before they are merged.
-    pub fn shard_answers(&self, view: &str, params: Value) -> Result<Vec<(Shard, Value)>, ViewFailure> {
+    /// The parts of a view of all shards, before they are merged, with the journal sequence of each.
+    pub fn shard_answers(&self, view: &str, params: Value) -> Result<Vec<(Shard, Sequence, Value)>, ViewFailure> {
         let (commit, ask) = self.ask(view, None, &params)?;
-        let parts = self.shards().map(|shard| Ok((shard, ask.parsed(&ask.part(shard)?)?)));
+        let part = |shard| Ok((shard, sequence(&*ask.state, shard)?, ask.parsed(&ask.part(shard)?)?));
+        let parts = self.shards().map(part);
         let parts = parts.collect::<Result<_, ViewFailure>>()?;
         self.wait(commit)?;
         Ok(parts)
@@ -101,32 +119,57 @@ impl Views {
         };
         let owned = self.board.reports();
         let partial = shards.iter().any(|shard| !owned.contains_key(shard));
-        let positions = shards.into_iter().map(|shard| Ok((shard, sequence(&*ask.state, shard)?)));
+        let positions = shards
+            .into_iter()
+            .map(|shard| Ok((shard, sequence(&*ask.state, shard)?)));
         let positions = positions.collect::<Result<_, ViewFailure>>()?;
-        Ok((Answer { data: ask.parsed(&text)?, positions, partial }, commit))
+        Ok((
+            Answer {
+                data: ask.parsed(&text)?,
+                positions,
+                partial,
+            },
+            commit,
+        ))
     }
 
-    fn ask<'a>(
-        &'a self,
-        view: &'a str,
-        key: Option<&str>,
-        params: &Value,
-    ) -> Result<(CommitId, Ask<'a>), ViewFailure> {
+    fn ask<'a>(&'a self, view: &'a str, key: Option<&str>, params: &Value) -> Result<(CommitId, Ask<'a>), ViewFailure> {
         let directive = self.board.directive();
-        self.pool.keep_only(|(stage, version)| {
-            directive.stages.get(stage).is_some_and(|s| s.version.id() == *version)
-        });
-        let stages = self.manifest.stages.iter().filter_map(|s| directive.stages.get_key_value(&s.name));
-        let declared = stages.clone().find_map(|(name, s)| Some((name, s, s.version.description().view(view)?)));
+        self.pool
+            .keep_only(|(stage, version)| directive.stages.get(stage).is_some_and(|s| s.version.id() == *version));
+        let stages = self
+            .manifest
+            .stages
+            .iter()
+            .filter_map(|s| directive.stages.get_key_value(&s.name));
+        let declared = stages
+            .clone()
+            .find_map(|(name, s)| Some((name, s, s.version.description().view(view)?)));
         let Some((name, stage, declaration)) = declared else {
             let names = stages.flat_map(|(_, s)| s.version.description().views.iter().map(|v| v.name.as_str()));
-            let hint = nearest(view, names).map(|n| format!(" (did you mean {n:?}?)")).unwrap_or_default();
-            return Err(ViewFailure::NoSuchView { view: view.into(), hint });
+            let hint = nearest(view, names)
+                .map(|n| format!(" (did you mean {n:?}?)"))
+                .unwrap_or_default();
+            return Err(ViewFailure::NoSuchView {
+                view: view.into(),
+                hint,
+            });
         };
         let params = parameters(view, declaration.scope, key, params)?;
         let (commit, state) = self.store.snapshot()?;
         let stores = Arc::new(Stores::new(name, stage.version.description()));
-        Ok((commit, Ask { views: self, view, stage: name.clone(), running: stage.clone(), params, state, stores }))
+        Ok((
+            commit,
+            Ask {
+                views: self,
+                view,
+                stage: name.clone(),
+                running: stage.clone(),
+                params,
+                state,
+                stores,
+            },
+        ))
     }
 
     fn wait(&self, commit: CommitId) -> Result<(), ViewFailure> {
@@ -156,8 +199,16 @@ struct Ask<'a> {
 impl Ask<'_> {
     fn part(&self, shard: Shard) -> Result<String, ViewFailure> {
         let now = self.now(shard)?;
-        let source = || Source { state: self.state.clone(), stores: self.stores.clone(), shard };
-        self.call(now, || Some(source()), |instance, host| instance.query(self.view, &self.params, host))
+        let source = || Source {
+            state: self.state.clone(),
+            stores: self.stores.clone(),
+            shard,
+        };
+        self.call(
+            now,
+            || Some(source()),
+            |instance, host| instance.query(self.view, &self.params, host),
+        )
     }
 
     fn merge(&self, parts: Vec<String>, shards: &[Shard]) -> Result<String, ViewFailure> {
@@ -165,7 +216,11 @@ impl Ask<'_> {
         for shard in shards {
             now = now.max(self.now(*shard)?);
         }
-        self.call(now, || None, |instance, host| instance.merge(self.view, &self.params, parts.clone(), host))
+        self.call(
+            now,
+            || None,
+            |instance, host| instance.merge(self.view, &self.params, parts.clone(), host),
+        )
     }
 
     fn call(
@@ -177,11 +232,20 @@ impl Ask<'_> {
             Box<dyn HostCalls>,
         ) -> fermata_core::ports::Called<Result<String, fermata_core::ports::ViewError>>,
     ) -> Result<String, ViewFailure> {
-        let asked = Asked { stage: &self.stage, version: &self.running.version, view: self.view };
+        let asked = Asked {
+            stage: &self.stage,
+            version: &self.running.version,
+            view: self.view,
+        };
         let id = format!("view:{}", self.view);
         let random = random_for(&self.views.manifest.name, &self.stage, &Identity::from_header(&id));
         let host = || -> Box<dyn HostCalls> {
-            Box::new(ViewHost { id: id.clone(), now, random: random.clone(), source: source() })
+            Box::new(ViewHost {
+                id: id.clone(),
+                now,
+                random: random.clone(),
+                source: source(),
+            })
         };
         self.views.pool.call(&asked, host, call)
     }
@@ -191,21 +255,32 @@ impl Ask<'_> {
         let journal = Purpose::Journal.topic(&self.views.manifest.name);
         let last = self.views.log.last(&journal, shard)?;
         let record = last.and_then(|r| JournalRecord::decode_bytes(r.value.as_deref().unwrap_or_default()).ok());
-        Ok(Timestamp(record.and_then(|r| Some(r.task(&self.stage)?.now)).unwrap_or_default()))
+        Ok(Timestamp(
+            record.and_then(|r| Some(r.task(&self.stage)?.now)).unwrap_or_default(),
+        ))
     }
 
     fn parsed(&self, text: &str) -> Result<Value, ViewFailure> {
         serde_json::from_str(text).map_err(|error| {
             let found = format!("an answer that is not JSON: {error}");
             let fault = fermata_core::Fault::new(fermata_core::FaultCode::Contract, found);
-            ViewFailure::Fault { view: self.view.into(), stage: self.stage.clone(), fault }
+            ViewFailure::Fault {
+                view: self.view.into(),
+                stage: self.stage.clone(),
+                fault,
+            }
         })
     }
 }
 
 /// JSON text of the parameters, with the key where the view takes one.
 fn parameters(view: &str, scope: ViewScope, key: Option<&str>, params: &Value) -> Result<String, ViewFailure> {
-    let bad = |found: String| Err(ViewFailure::BadParams { view: view.into(), found });
+    let bad = |found: String| {
+        Err(ViewFailure::BadParams {
+            view: view.into(),
+            found,
+        })
+    };
     let mut object = match params {
         Value::Null => serde_json::Map::new(),
         Value::Object(object) => object.clone(),

@@ -181,7 +181,8 @@ impl Worker {
                     worker = self.spec.index,
                     "the batch was not committed ({reason}); it is read again"
                 );
-                self.reset()
+                self.reset();
+                Ok(())
             }
             Committed::Unknown => {
                 self.unresolved = Some(sent);
@@ -204,7 +205,10 @@ impl Worker {
         };
         match answer {
             Committed::Yes(id) => self.committed(id, sent).map(|()| true),
-            Committed::No { .. } => self.reset().map(|()| true),
+            Committed::No { .. } => {
+                self.reset();
+                Ok(true)
+            }
             Committed::Unknown => {
                 self.unresolved = Some(sent);
                 Ok(false)
@@ -269,20 +273,16 @@ impl Worker {
             return Ok(());
         }
         if let Some(session) = self.session.as_deref_mut() {
-            // An abort that fails leaves the session unusable: the reset below will say so.
             session.abort()?;
         }
-        self.reset()
+        self.reset();
+        Ok(())
     }
 
-    /// After an abort: overlay and instances go, positions return to the journal's.
-    pub(super) fn reset(&mut self) -> Result<(), WorkerError> {
+    /// After an abort: overlay and instances go, and every shard is read from its journal again.
+    pub(super) fn reset(&mut self) {
         self.batch = Batch::default();
         self.instances.clear();
-        let held: Vec<_> = self.shards.keys().copied().collect();
-        for shard in held {
-            self.restore(shard)?;
-        }
-        Ok(())
+        self.unrestored.extend(std::mem::take(&mut self.shards).into_keys());
     }
 }

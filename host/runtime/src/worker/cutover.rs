@@ -13,7 +13,8 @@ use std::sync::Arc;
 impl Worker {
     /// Reads the newest directive and carries it out at this batch boundary. `true`: tasks have switched.
     pub(super) fn obey(&mut self) -> Result<bool, WorkerError> {
-        if self.directive.epoch != self.spec.board.directive().epoch {
+        // By identity: whether a drain waits changes without a new epoch.
+        if !Arc::ptr_eq(&self.directive, &self.spec.board.directive()) {
             self.read_directive();
             self.set_paused();
             self.stale_reports = true;

@@ -28,7 +28,7 @@ use fermata_core::ports::{
 };
 use fermata_core::{Record, Shard, StageName, TopicName, VersionId};
 use shard::ShardState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use task::{Instances, Loaded};
@@ -105,6 +105,8 @@ pub struct Worker {
     ticks: TopicName,
     session: Option<Box<dyn Session>>,
     shards: BTreeMap<Shard, ShardState>,
+    /// Held, and yet to be read from the journal: newly assigned, or the batch was dropped. Nothing is polled before.
+    unrestored: BTreeSet<Shard>,
     instances: Instances,
     /// Versions seen in directives, as tasks use them.
     loaded: BTreeMap<VersionId, Arc<Loaded>>,
@@ -146,6 +148,7 @@ impl Worker {
             wirings,
             session: None,
             shards: BTreeMap::new(),
+            unrestored: BTreeSet::new(),
             instances: Instances::default(),
             loaded: BTreeMap::new(),
             live: BTreeMap::new(),
@@ -160,7 +163,7 @@ impl Worker {
             spec,
         };
         worker.read_directive();
-        worker.rejoin()?;
+        worker.join_group()?;
         Ok(worker)
     }
 
@@ -174,14 +177,7 @@ impl Worker {
         self.instances.drop_after_each = true;
     }
 
-    fn rejoin(&mut self) -> Result<(), WorkerError> {
-        self.session = None;
-        for shard in std::mem::take(&mut self.shards).into_keys() {
-            self.spec.board.forget(self.spec.index, shard);
-        }
-        self.batch = batch::Batch::default();
-        self.unresolved = None;
-        self.instances.clear();
+    fn join_group(&mut self) -> Result<(), WorkerError> {
         let manifest = &self.spec.manifest;
         self.session = Some(self.spec.log.join(SessionSpec {
             group: names::group(&manifest.name),
@@ -203,16 +199,15 @@ impl Worker {
         let progress = match self.try_step(max_wait) {
             Ok(progress) => progress,
             Err(WorkerError::Log(LogError::Away(why))) => {
-                tracing::warn!(
-                    worker = self.spec.index,
-                    "the log is away: {why}; the batch is dropped and read again"
-                );
-                self.abandon()?;
+                tracing::warn!(worker = self.spec.index, "the log is away: {why}; the batch is dropped and read again");
+                if self.abandon().is_err() {
+                    self.leave();
+                }
                 Progress::Idle
             }
             Err(WorkerError::Log(LogError::Fenced(why))) => {
                 tracing::warn!(worker = self.spec.index, "fenced: {why}; joining again");
-                self.rejoin()?;
+                self.leave();
                 Progress::Worked
             }
             Err(fatal) => return Err(fatal),
@@ -221,11 +216,27 @@ impl Worker {
         Ok(progress)
     }
 
+    /// Gives everything up; the next step joins again.
+    fn leave(&mut self) {
+        self.session = None;
+        self.unrestored.clear();
+        for shard in std::mem::take(&mut self.shards).into_keys() {
+            self.spec.board.forget(self.spec.index, shard);
+        }
+        self.batch = batch::Batch::default();
+        self.unresolved = None;
+        self.instances.clear();
+    }
+
     fn try_step(&mut self, max_wait: Duration) -> Result<Progress, WorkerError> {
         self.publish_durable();
+        if self.session.is_none() {
+            self.join_group()?;
+        }
         if self.unresolved.is_some() && !self.resolve()? {
             return Ok(Progress::Idle);
         }
+        self.restore_held()?;
         let switched = self.obey()?;
         if self.unresolved.is_some() {
             return Ok(Progress::Idle);
@@ -260,11 +271,15 @@ impl Worker {
                 Polled::Idle => break,
                 Polled::Records(records) => self.process(&records)?,
                 Polled::Assigned(shards) => {
-                    for shard in shards {
-                        self.restore(shard)?;
-                    }
-                    // The versions that the shard's journal names may not be the live ones.
+                    // What is open was made without these shards, and is ended first.
                     self.commit(BTreeMap::new())?;
+                    self.unrestored.extend(shards);
+                    if self.unresolved.is_some() {
+                        // Nothing may be asked of the session before its answer; the next step goes on here.
+                        return Ok(true);
+                    }
+                    self.restore_held()?;
+                    // The versions that the shard's journal names may not be the live ones.
                     self.obey()?;
                 }
                 Polled::Revoked { shards, lost } => {
@@ -275,6 +290,7 @@ impl Worker {
                     }
                     for shard in shards {
                         self.shards.remove(&shard);
+                        self.unrestored.remove(&shard);
                         self.spec.board.forget(self.spec.index, shard);
                     }
                     worked = true;

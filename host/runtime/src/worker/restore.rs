@@ -11,7 +11,16 @@ use fermata_core::{Shard, Timestamp, TopicName};
 use std::collections::BTreeMap;
 
 impl Worker {
-    pub(super) fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
+    /// Reads every shard that is held but not yet known; one that cannot be read stays so for the next step.
+    pub(super) fn restore_held(&mut self) -> Result<(), WorkerError> {
+        while let Some(shard) = self.unrestored.first().copied() {
+            self.restore(shard)?;
+            self.unrestored.remove(&shard);
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let topic = Purpose::Journal.topic(&self.spec.manifest.name);
         let last = self.spec.log.last(&topic, shard)?;
         let corrupt = |found: String| WorkerError::Journal { shard, found };

@@ -395,7 +395,13 @@ impl Task {
             };
             let failure = match result {
                 Ok(outcome) => match self.check(outcome) {
-                    Ok(outcome) => return Ok(Judged::Outcome(outcome)),
+                    Ok(outcome) => {
+                        if outcome.is_err() {
+                            // A rejected record may come again: nothing of it stays.
+                            self.undo_to(&mark);
+                        }
+                        return Ok(Judged::Outcome(outcome));
+                    }
                     Err(fault) => Failure::Fault(fault),
                 },
                 Err(failure) => failure,

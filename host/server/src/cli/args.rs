@@ -113,8 +113,8 @@ pub enum Verb {
     /// Compiles one component, file to file, apart from the process that serves
     #[command(name = "__compile", hide = true)]
     Compile {
-        input: PathBuf,
-        output: PathBuf,
+        from: PathBuf,
+        into: PathBuf,
     },
 }
 

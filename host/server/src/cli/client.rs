@@ -74,6 +74,17 @@ impl Client {
         Ok(self.answer(answer)?.body)
     }
 
+    /// The body as it came.
+    pub fn text(&self, path: &str) -> Result<String, Failure> {
+        let answer = self.agent.get(format!("{}{path}", self.server)).call();
+        let mut response = answer.map_err(|e| self.unreachable(&e))?;
+        let text = response.body_mut().read_to_string().map_err(|e| self.unreachable(&e))?;
+        match response.status().as_u16() {
+            200..300 => Ok(text),
+            status => Err(refusal(status, &serde_json::from_str(&text).unwrap_or(Value::Null), &text)),
+        }
+    }
+
     pub fn post(&self, path: &str, body: &Value, headers: &[(&str, String)]) -> Result<Answer, Failure> {
         let mut request = self
             .agent

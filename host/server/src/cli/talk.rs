@@ -29,6 +29,15 @@ impl Talk {
         }
     }
 
+    /// A piece of a line that others follow.
+    pub fn part(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            let mut stderr = std::io::stderr();
+            let _ = write!(stderr, "{}", text.as_ref());
+            let _ = stderr.flush();
+        }
+    }
+
     pub fn json(&self) -> bool {
         self.output == Output::Json
     }

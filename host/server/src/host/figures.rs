@@ -3,7 +3,6 @@
 use super::App;
 use fermata_core::manifest::{Count, CountSource, Field};
 use fermata_core::names::Purpose;
-use fermata_core::ports::Log;
 use fermata_core::{Shard, TopicName};
 use serde_json::{Map, Value};
 

@@ -39,7 +39,7 @@ pub fn verdicts(app: &App) -> Vec<Verdict> {
             all.push(match found {
                 Ok(value) => Verdict {
                     met: Some(every_number(&value, *each)),
-                    text: format!("{} {}", invariant.name, plain(&value)),
+                    text: format!("{} {}", invariant.name, numbers(&value)),
                     name: invariant.name.clone(),
                     value,
                 },
@@ -75,9 +75,15 @@ fn goal(app: &App, goal: &Goal) -> Verdict {
         _ => (window.rate(), String::new()),
     };
     let time = goal.metric == metrics::PIPELINE_LATENCY;
-    let (met, sign, bound) = match goal.bound {
-        Bound::Below(bound) => (value < bound, "<", bound),
-        Bound::Above(bound) => (value > bound, ">", bound),
+    let (sign, bound) = match goal.bound {
+        Bound::Below(bound) => ("<", bound),
+        Bound::Above(bound) => ("≥", bound),
+    };
+    // A rate over a window is known to about one in a hundred: it is shown and compared as such.
+    let value = if time { value } else { to_percents(value, bound) };
+    let met = match goal.bound {
+        Bound::Below(_) => value < bound,
+        Bound::Above(_) => value >= bound,
     };
     let shown = |n: f64| if time { seconds(n) } else { format!("{}/s", grouped(n.round() as u64)) };
     let found = if seen { shown(value) } else { "-".to_owned() };
@@ -89,18 +95,40 @@ fn goal(app: &App, goal: &Goal) -> Verdict {
     }
 }
 
+/// `value` to whole hundredths of `bound`.
+fn to_percents(value: f64, bound: f64) -> f64 {
+    if bound > 0.0 { (value / bound * 100.0).round() * bound / 100.0 } else { value }
+}
+
 fn seconds(n: f64) -> String {
     crate::cli::talk::micros(Duration::from_secs_f64(n.max(0.0)).as_micros() as u64)
 }
 
-/// Whole numbers may be decimal texts where they exceed 64 bits.
-pub fn every_number(value: &Value, expected: i64) -> bool {
+/// The value itself, or each number directly under it. Numbers beyond 64 bits are decimal texts.
+fn every_number(value: &Value, expected: i64) -> bool {
+    match value {
+        Value::Array(all) => all.iter().all(|v| is(v, expected)),
+        Value::Object(all) => all.values().all(|v| is(v, expected)),
+        one => is(one, expected),
+    }
+}
+
+fn is(value: &Value, expected: i64) -> bool {
     match value {
         Value::Number(n) => n.as_i64() == Some(expected),
         Value::String(text) => text.parse::<i128>().is_ok_and(|n| n == i128::from(expected)),
-        Value::Array(all) => all.iter().all(|v| every_number(v, expected)),
-        Value::Object(all) => all.values().all(|v| every_number(v, expected)),
-        Value::Bool(_) | Value::Null => true,
+        _ => true,
+    }
+}
+
+/// `EUR 0, USD 0`: only what the invariant is about.
+fn numbers(value: &Value) -> String {
+    match value {
+        Value::Object(all) => {
+            let flat = all.iter().filter(|(_, v)| !v.is_object() && !v.is_array());
+            flat.map(|(name, v)| format!("{name} {}", plain(v))).collect::<Vec<_>>().join(", ")
+        }
+        other => plain(other),
     }
 }
 
@@ -109,9 +137,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_of_a_tree_counts() {
-        assert!(every_number(&json!({"EUR": 0, "more": [0, {"x": "0"}]}), 0));
-        assert!(!every_number(&json!({"EUR": 0, "more": [0, {"x": 1}]}), 0));
+    fn rates_are_compared_to_a_hundredth_of_their_bound() {
+        assert!(to_percents(996.0, 1_000.0) >= 1_000.0);
+        assert!(to_percents(994.0, 1_000.0) < 1_000.0);
+    }
+
+    #[test]
+    fn every_number_directly_under_it_counts() {
+        let ledger = json!({"EUR": 0, "USD": "0", "balances": {"EUR": 7}});
+        assert!(every_number(&ledger, 0));
+        assert_eq!(numbers(&ledger), "EUR 0, USD 0");
+        assert!(!every_number(&json!({"EUR": 0, "USD": "1"}), 0));
         assert!(!every_number(&json!({"EUR": 0.5}), 0));
+        assert!(every_number(&json!(0), 0));
     }
 }

@@ -7,6 +7,7 @@ mod app;
 pub mod artifacts;
 mod bundles;
 pub mod figures;
+pub mod flow;
 pub mod goals;
 pub mod hold;
 pub mod status;
@@ -20,7 +21,7 @@ use crate::http;
 use fermata_core::codes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, NoProbe, Probe, StateStore, SystemClock};
-use fermata_runtime::control::{self, ControllerSpec};
+use fermata_runtime::control::{self, ControlError, ControllerSpec, Preparing};
 use fermata_runtime::worker::{self, BatchLimits, Worker, WorkerSpec};
 use fermata_store::{Embedded, Options};
 use std::net::{SocketAddr, TcpListener};
@@ -115,8 +116,9 @@ impl Host {
             executor: spec.executor.clone(),
             artifacts: spec.artifacts.clone(),
             probe: spec.probe.clone(),
+            preparing: Preparing::Background,
         })
-        .map_err(|e| Failure::new(e.code(), Exit::Failed, e.to_string()))?;
+        .map_err(refused)?;
         let app = Arc::new(App::new(&spec, log.clone(), store.clone(), board.clone(), &controller, stop.clone()));
         let mut threads = Threads::new(stop);
         let mut controller = controller;
@@ -214,6 +216,12 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Why the control plane does not start, with its code said once.
+fn refused(error: ControlError) -> Failure {
+    let (code, said) = (error.code(), error.to_string());
+    Failure::new(code, Exit::Failed, said.replace(&format!("{code} "), ""))
 }
 
 /// Opens the folder, with the code that says what is the matter.

@@ -54,6 +54,7 @@ pub fn status(app: &App) -> Result<Value, String> {
         "dead_letters": dead,
         "noun": app.manifest.noun,
         "summary": summary,
+        "summary_order": app.manifest.summary.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
         "stages": stages(app),
     }))
 }

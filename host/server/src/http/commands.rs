@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fermata_core::StageName;
 use fermata_core::control::{Command, VERSION, Verb};
-use fermata_core::ports::{Artifacts, Clock};
 use fermata_core::{codes, manifest::parse::parse_duration};
 use fermata_runtime::control::{self, CommandOutcome};
 use serde::Deserialize;

@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fermata_core::ports::Artifacts;
 use fermata_core::{Digest, codes};
 use serde_json::{Value, json};
 

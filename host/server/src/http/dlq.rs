@@ -6,7 +6,6 @@ use super::{Shared, blocking, shape};
 use axum::Json;
 use axum::extract::State;
 use fermata_core::names::Purpose;
-use fermata_core::ports::Log;
 use fermata_core::{Offset, Shard};
 use serde_json::{Value, json};
 

@@ -17,7 +17,6 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use fermata_core::ports::{Clock, Log};
 use fermata_core::partition::shard_of;
 use fermata_core::{Header, NewRecord, Timestamp, TopicName, codes, limits, names};
 use serde::Deserialize;
@@ -40,7 +39,7 @@ struct Incoming {
     key: Option<String>,
     value: Option<String>,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Option<String>>,
     /// Milliseconds since the Unix epoch.
     timestamp: Option<i64>,
     #[serde(skip)]
@@ -135,7 +134,11 @@ fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> 
     if let Some(reserved) = one.headers.keys().find(|name| names::headers::reserved(name)) {
         return Err(format!("header {reserved:?} is the host's to write"));
     }
-    let headers: Vec<Header> = one.headers.into_iter().map(|(name, value)| Header::new(name, value)).collect();
+    let headers: Vec<Header> = one
+        .headers
+        .into_iter()
+        .map(|(key, value)| Header { key, value: value.map(Bytes::from) })
+        .collect();
     fits("key", key.as_ref().map_or(0, Bytes::len), limits::MAX_KEY)?;
     fits("value", value.as_ref().map_or(0, Bytes::len), limits::MAX_VALUE)?;
     let of_headers = headers.iter().map(|h| h.key.len() + h.value.as_ref().map_or(0, Bytes::len)).sum();

@@ -31,7 +31,7 @@ fn render(app: &App) -> Result<String, String> {
     line(format_args!("# HELP fermata_records_total Records and timers of a stage by what came of them"));
     line(format_args!("# TYPE fermata_records_total counter"));
     for (stage, counts) in status::counts(app) {
-        let accepted = counts.processed - counts.rejected - counts.faulted;
+        let accepted = counts.processed.saturating_sub(counts.rejected + counts.faulted);
         for (outcome, count) in [("emitted", accepted), ("rejected", counts.rejected), ("faulted", counts.faulted)] {
             line(format_args!(
                 "fermata_records_total{{pipeline=\"{pipeline}\",stage=\"{stage}\",outcome=\"{outcome}\"}} {count}"

@@ -26,6 +26,8 @@ pub async fn list(State(app): Shared) -> Json<Value> {
 
 pub async fn one(State(app): Shared, segments: Segments) -> Json<Value> {
     let base = format!("{}/{}", super::PIPELINES, segments.get("pipeline"));
+    let parts = ["status", "manifest", "stages", "deployments", "views", "topics", "dlq"];
+    let urls = parts.map(|part| format!("{base}/{part}"));
     Json(json!({
         "name": app.manifest.name,
         "partitions": app.manifest.partitions,
@@ -33,8 +35,7 @@ pub async fn one(State(app): Shared, segments: Segments) -> Json<Value> {
         "state": status::flow_name(app.state().flow),
         "epoch": app.epoch(),
         "heads": app.manifest.heads().collect::<Vec<_>>(),
-        "urls": ["status", "manifest", "stages", "deployments", "views", "topics", "dlq"]
-            .map(|part| format!("{base}/{part}")),
+        "urls": urls,
     }))
 }
 

@@ -6,7 +6,7 @@ use super::{Shared, blocking, shape};
 use crate::host::App;
 use axum::Json;
 use axum::extract::State;
-use fermata_core::ports::{Log, TopicSpec};
+use fermata_core::ports::TopicSpec;
 use fermata_core::{Offset, Shard, TopicName};
 use serde_json::{Value, json};
 

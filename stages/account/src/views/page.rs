@@ -56,8 +56,10 @@ pub struct Page {
 
 impl<'a> Request<'a> {
     pub fn new(params: &'a Value) -> Result<Self, ViewError> {
-        let params =
-            Params::new(params, &["limit", "cursor", "sort", "order", "prefix", "currency", "status"])?;
+        let params = Params::new(
+            params,
+            &["limit", "cursor", "sort", "order", "prefix", "currency", "status"],
+        )?;
         let bad = |name: &str, found: &str| ViewError::BadParams(format!("{name} is {found}; see the schema"));
         let sort = params.text("sort")?.unwrap_or("id");
         if sort != "id" && !FIGURES.contains(&sort) {
@@ -84,21 +86,39 @@ impl<'a> Request<'a> {
             Some(other) => return Err(bad("status", other)),
         };
         let limit = params.limit("limit", DEFAULT_LIMIT, MOST)?;
-        Ok(Self { limit, sort, descending, cursor, prefix: params.text("prefix")?.unwrap_or(""), currency, status })
+        Ok(Self {
+            limit,
+            sort,
+            descending,
+            cursor,
+            prefix: params.text("prefix")?.unwrap_or(""),
+            currency,
+            status,
+        })
     }
 
     fn place(&self, row: &Row) -> Place {
-        Place { figure: row.figure(self.sort).unwrap_or_default(), id: row.id.clone() }
+        Place {
+            figure: row.figure(self.sort).unwrap_or_default(),
+            id: row.id.clone(),
+        }
     }
 
     fn compare(&self, one: &Place, other: &Place) -> Ordering {
-        if self.descending { other.cmp(one) } else { one.cmp(other) }
+        if self.descending {
+            other.cmp(one)
+        } else {
+            one.cmp(other)
+        }
     }
 
     fn wants(&self, row: &Row) -> bool {
         self.currency.is_none_or(|currency| row.currency == currency)
             && self.status.is_none_or(|status| row.status == status)
-            && self.cursor.as_ref().is_none_or(|cursor| self.compare(cursor, &self.place(row)).is_lt())
+            && self
+                .cursor
+                .as_ref()
+                .is_none_or(|cursor| self.compare(cursor, &self.place(row)).is_lt())
     }
 
     /// Sorted; one more than the page holds, so that it is known whether another follows.
@@ -111,7 +131,10 @@ impl<'a> Request<'a> {
 impl Place {
     fn read(text: &str) -> Option<Self> {
         let (figure, id) = text.split_once(':')?;
-        Some(Self { figure: Sum(figure.parse().ok()?), id: id.to_owned() })
+        Some(Self {
+            figure: Sum(figure.parse().ok()?),
+            id: id.to_owned(),
+        })
     }
 
     fn write(&self) -> String {
@@ -122,13 +145,19 @@ impl Place {
 pub fn query(minor: u32, cx: &dyn Reader, request: &Request<'_>) -> Page {
     // By id the store's own order serves: the page is read from where it begins, and no further.
     let in_order = request.sort == "id" && !request.descending;
-    let mut after = request.cursor.as_ref().filter(|_| in_order).map(|cursor| cursor.id.clone().into_bytes());
+    let mut after = request
+        .cursor
+        .as_ref()
+        .filter(|_| in_order)
+        .map(|cursor| cursor.id.clone().into_bytes());
     let mut rows = Vec::new();
     loop {
         let entries = ACCOUNTS.scan(cx, request.prefix, after.as_deref(), PAGE);
         let Some((last, _)) = entries.last() else { break };
         after = Some(last.clone());
-        let page = entries.iter().map(|(id, account)| Row::new(minor, &String::from_utf8_lossy(id), account));
+        let page = entries
+            .iter()
+            .map(|(id, account)| Row::new(minor, &String::from_utf8_lossy(id), account));
         rows.extend(page.filter(|row| request.wants(row)));
         if in_order && rows.len() > request.limit {
             break;
@@ -139,7 +168,11 @@ pub fn query(minor: u32, cx: &dyn Reader, request: &Request<'_>) -> Page {
         }
     }
     request.first(&mut rows);
-    Page { accounts: rows, next: None, total: LEDGER.get(cx, "all").unwrap_or_default().accounts }
+    Page {
+        accounts: rows,
+        next: None,
+        total: LEDGER.get(cx, "all").unwrap_or_default().accounts,
+    }
 }
 
 pub fn merge(request: &Request<'_>, parts: Vec<Page>) -> Page {
@@ -149,5 +182,9 @@ pub fn merge(request: &Request<'_>, parts: Vec<Page>) -> Page {
     let more = rows.len() > request.limit;
     rows.truncate(request.limit);
     let next = rows.last().filter(|_| more).map(|last| request.place(last).write());
-    Page { accounts: rows, next, total }
+    Page {
+        accounts: rows,
+        next,
+        total,
+    }
 }

@@ -71,10 +71,22 @@ fn records_that_come_while_reading_are_no_problem() {
     for every in 1..40 {
         let story = Story::full();
         let manifest = story.manifest.clone();
-        let moving = Moving { story: Mutex::new((story, 0)), every };
-        let report = verify(&VerifySpec { manifest: &manifest, log: &moving, views: None }).unwrap();
+        let moving = Moving {
+            story: Mutex::new((story, 0)),
+            every,
+        };
+        let report = verify(&VerifySpec {
+            manifest: &manifest,
+            log: &moving,
+            views: None,
+            replay: None,
+        })
+        .unwrap();
         assert!(report.ok, "every {every}: {:#?}", report.problems);
         later += report.figures.later;
     }
-    assert!(later > 0, "no record ever came behind the cut: the test moves nothing at the right moment");
+    assert!(
+        later > 0,
+        "no record ever came behind the cut: the test moves nothing at the right moment"
+    );
 }

@@ -35,15 +35,27 @@ impl Log for MemoryLog {
         let end = records.last().map_or(Offset(0), |r| r.offset.next());
         // A partition that begins late was trimmed; tests that drop a first record mean something else.
         let start = records.first().map_or(end, |r| r.offset);
-        Ok(Bounds { start: if start.0 >= TRIMMED { start } else { Offset(0) }, end })
+        Ok(Bounds {
+            start: if start.0 >= TRIMMED { start } else { Offset(0) },
+            end,
+        })
     }
     fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
         let all = self.0.lock();
         let records = all.get(&(topic.clone(), shard)).map(Vec::as_slice).unwrap_or_default();
-        Ok(records.iter().filter(|r| r.offset >= from).take(limit.min(3)).cloned().collect())
+        Ok(records
+            .iter()
+            .filter(|r| r.offset >= from)
+            .take(limit.min(3))
+            .cloned()
+            .collect())
     }
     fn last(&self, topic: &TopicName, shard: Shard) -> Result<Option<Record>, LogError> {
-        Ok(self.0.lock().get(&(topic.clone(), shard)).and_then(|records| records.last().cloned()))
+        Ok(self
+            .0
+            .lock()
+            .get(&(topic.clone(), shard))
+            .and_then(|records| records.last().cloned()))
     }
     fn append(&self, records: Vec<NewRecord>) -> Result<Appended, LogError> {
         let mut all = self.0.lock();
@@ -54,7 +66,10 @@ impl Log for MemoryLog {
             partition.push(record.at(offset));
             offsets.push(offset);
         }
-        Ok(Appended { offsets, commit: CommitId(0) })
+        Ok(Appended {
+            offsets,
+            commit: CommitId(0),
+        })
     }
     fn join(&self, _spec: SessionSpec) -> Result<Box<dyn Session>, LogError> {
         Err(LogError::Fatal("this log has no sessions".into()))

@@ -3,6 +3,8 @@
 mod corrupt;
 mod live;
 mod memory;
+mod replay;
+mod stages;
 mod story;
 mod views;
 
@@ -14,5 +16,11 @@ fn check(story: &Story) -> Report {
 }
 
 fn check_with(story: &Story, views: Option<&dyn ViewSource>) -> Report {
-    verify(&VerifySpec { manifest: &story.manifest, log: &story.log, views }).unwrap()
+    verify(&VerifySpec {
+        manifest: &story.manifest,
+        log: &story.log,
+        views,
+        replay: None,
+    })
+    .unwrap()
 }

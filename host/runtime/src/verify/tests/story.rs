@@ -9,15 +9,18 @@ use fermata_core::journal::{
 use fermata_core::manifest::{Manifest, parse};
 use fermata_core::names::headers;
 use fermata_core::output_hash::OutputHash;
+use fermata_core::partition::shard_of;
 use fermata_core::ports::Log;
 use fermata_core::{Digest, Header, Identity, NewRecord, Offset, Shard, StageName, Timestamp, TopicName};
 
 use super::memory::MemoryLog;
+use super::stages;
 
 const MANIFEST: &str = r#"
 manifest = 1
 name = "p"
 partitions = 2
+topics.in = { head = true }
 drain = { complete-when = { view = "work", field = "/open", equals = 0 } }
 invariant = [
   { name = "books", view = "books", each = 0 },
@@ -41,12 +44,15 @@ pub struct Story {
     pub log: MemoryLog,
     shards: Vec<Journal>,
     made: u64,
+    /// The second stage sets a timer for every record, which emits one record more.
+    timers: bool,
 }
 
 #[derive(Default)]
 struct Journal {
     sequence: u64,
     previous: Vec<u8>,
+    last_tick: i64,
     tasks: BTreeMap<&'static str, Task>,
 }
 
@@ -59,11 +65,24 @@ struct Task {
     positions: BTreeMap<String, u64>,
     counts: Counts,
     hash: OutputHash,
+    /// Timers by due time and id, with the key of the record that set them.
+    timers: BTreeMap<(i64, String), String>,
 }
 
-fn version(index: u32) -> VersionEntry {
-    let digest = Digest::of(&index.to_be_bytes());
-    VersionEntry { component: digest.0.to_vec(), config: vec![7; 32], ..Default::default() }
+fn version(stage: &str, index: u32, timers: bool) -> VersionEntry {
+    let component = Digest::of(&stages::component(stage, index));
+    let config_json = format!("{{\"timers\":{timers}}}");
+    VersionEntry {
+        component: component.0.to_vec(),
+        config: Digest::of(config_json.as_bytes()).0.to_vec(),
+        schemas: Vec::new(),
+        config_json,
+    }
+}
+
+/// Place of a stage's version among those of a journal record.
+fn place(stage: &str, index: u32) -> u32 {
+    index + if stage == STAGES[0] { 0 } else { 2 }
 }
 
 fn topic(name: &str) -> TopicName {
@@ -73,17 +92,37 @@ fn topic(name: &str) -> TopicName {
 impl Story {
     pub fn new() -> Self {
         let manifest = parse::parse("pipeline.toml", MANIFEST).unwrap_or_else(|e| panic!("{e}"));
-        let task = |input: &str| Task { positions: BTreeMap::from([(input.into(), 0)]), ..Default::default() };
+        let task = |input: &str| Task {
+            positions: BTreeMap::from([(input.into(), 0)]),
+            ..Default::default()
+        };
         let journal = || Journal {
             tasks: BTreeMap::from([("first", task("in")), ("second", task("mid"))]),
             ..Default::default()
         };
-        Self { manifest, log: MemoryLog::default(), shards: vec![journal(), journal()], made: 0 }
+        Self {
+            manifest,
+            log: MemoryLog::default(),
+            shards: vec![journal(), journal()],
+            made: 0,
+            timers: false,
+        }
+    }
+
+    pub fn with_timers() -> Self {
+        Self {
+            timers: true,
+            ..Self::new()
+        }
     }
 
     /// Everything a verification looks at, on both shards; ended and drained.
     pub fn full() -> Self {
-        let mut story = Self::new();
+        Self::new().told()
+    }
+
+    pub fn told(self) -> Self {
+        let mut story = self;
         for shard in [0, 1] {
             story.fused(shard);
             story.tick(shard);
@@ -103,7 +142,10 @@ impl Story {
         let mid = id.emission(&StageName::new("first").unwrap(), 0);
         let cause = format!("in/{shard}/{offset}");
         let one = self.emission(shard, "first", "mid", &mid, &cause, &key, Some("second@1"));
-        self.task(shard, "second").events.push(What::Fused(Fused { topic: "mid".into(), identity: mid.to_string() }));
+        self.task(shard, "second").events.push(What::Fused(Fused {
+            topic: "mid".into(),
+            identity: mid.to_string(),
+        }));
         self.task(shard, "second").counts.processed += 1;
         let two = self.output(shard, &mid, &format!("mid/{shard}/#first.0"), &key);
         self.commit(shard, vec![one, two], vec![]);
@@ -125,10 +167,11 @@ impl Story {
 
     /// The first stage refuses a record.
     pub fn refused(&mut self, shard: u32) {
-        let (offset, id, key) = self.take_in(shard);
+        let (offset, id, key) = self.take_in_value(shard, stages::REFUSED);
         self.read(shard, "first", "in", offset);
         let mut letter = self.record(shard, "first", "p.dlq", &id, &format!("in/{shard}/{offset}"), &key);
-        letter.headers.push(Header::new(headers::CODE, "bad"));
+        letter.value = Some(Bytes::from_static(stages::REFUSED));
+        letter.headers.push(Header::new(headers::CODE, stages::CODE));
         let task = self.task(shard, "first");
         task.counts.rejected += 1;
         task.hash.add(&letter);
@@ -137,20 +180,50 @@ impl Story {
 
     pub fn tick(&mut self, shard: u32) {
         self.made += 1;
+        self.shards[shard as usize].last_tick = self.made as i64;
         let ticks = topic("p.ticks");
         let id = Identity::tick(&ticks, Shard(shard), Timestamp(self.made as i64));
         for stage in STAGES {
-            let event = What::Fused(Fused { topic: ticks.to_string(), identity: id.to_string() });
+            let event = What::Fused(Fused {
+                topic: ticks.to_string(),
+                identity: id.to_string(),
+            });
             self.task(shard, stage).events.push(event);
         }
+        let mut records = self.fire(shard, &id);
         let headers = vec![
             Header::new(headers::ID, id.to_string()),
             Header::new(headers::DONE, "first@1,second@1"),
         ];
         let value = Some(Bytes::from(self.made.to_string()));
-        let tick =
-            NewRecord { topic: ticks, shard: Shard(shard), timestamp: Timestamp(0), key: None, value, headers };
-        self.commit(shard, vec![tick], vec![]);
+        let timestamp = Timestamp(self.made as i64);
+        records.push(NewRecord {
+            topic: ticks,
+            shard: Shard(shard),
+            timestamp,
+            key: None,
+            value,
+            headers,
+        });
+        self.commit(shard, records, vec![]);
+    }
+
+    /// Every timer of the second stage is due at the next tick; each emits a record that bears its id as key.
+    fn fire(&mut self, shard: u32, tick: &Identity) -> Vec<NewRecord> {
+        let second = StageName::new("second").unwrap();
+        let due = std::mem::take(&mut self.task(shard, "second").timers);
+        let mut records = Vec::new();
+        for ((_, timer), _key) in due {
+            let id = Identity::timer(tick, &second, &timer);
+            let task = self.task(shard, "second");
+            task.counts.processed += 1;
+            task.counts.timers += 1;
+            let cause = format!("p.ticks/{shard}/#");
+            let mut record = self.emission(shard, "second", "out", &id.emission(&second, 0), &cause, &timer, None);
+            record.shard = shard_of(timer.as_bytes(), 2);
+            records.push(record);
+        }
+        records
     }
 
     /// The second stage passes what it was fused on.
@@ -158,7 +231,11 @@ impl Story {
         let (from, next) = (self.task(shard, "second").positions["mid"], self.log.end("mid", shard));
         if from < next {
             let task = self.task(shard, "second");
-            task.events.push(What::Run(Run { topic: "mid".into(), from, next }));
+            task.events.push(What::Run(Run {
+                topic: "mid".into(),
+                from,
+                next,
+            }));
             task.positions.insert("mid".into(), next);
             task.counts.skipped += next - from;
             self.commit(shard, vec![], vec![]);
@@ -171,8 +248,8 @@ impl Story {
             deployment,
             stage: stage.into(),
             shard,
-            old: task.version,
-            new: to,
+            old: place(stage, task.version),
+            new: place(stage, to),
             positions: positions(task),
             processed_before: task.counts.processed,
             ..Default::default()
@@ -188,14 +265,23 @@ impl Story {
 
     /// Puts a record on the head; its offset, identity and key.
     fn take_in(&mut self, shard: u32) -> (u64, Identity, String) {
-        self.made += 1;
-        let key = format!("key-{}", self.made);
+        self.take_in_value(shard, b"{}")
+    }
+
+    fn take_in_value(&mut self, shard: u32, value: &'static [u8]) -> (u64, Identity, String) {
+        let key = loop {
+            self.made += 1;
+            let key = format!("key-{}", self.made);
+            if shard_of(key.as_bytes(), 2) == Shard(shard) {
+                break key;
+            }
+        };
         let record = NewRecord {
             topic: topic("in"),
             shard: Shard(shard),
             timestamp: Timestamp(1),
             key: Some(key.clone().into()),
-            value: Some(Bytes::from_static(b"{}")),
+            value: Some(Bytes::from_static(value)),
             headers: vec![],
         };
         let offset = self.log.append(vec![record]).unwrap().offsets[0];
@@ -205,13 +291,23 @@ impl Story {
     fn read(&mut self, shard: u32, stage: &str, topic: &str, offset: u64) {
         let task = self.task(shard, stage);
         let from = task.positions[topic];
-        task.events.push(What::Run(Run { topic: topic.into(), from, next: offset + 1 }));
+        task.events.push(What::Run(Run {
+            topic: topic.into(),
+            from,
+            next: offset + 1,
+        }));
         task.positions.insert(topic.into(), offset + 1);
         task.counts.processed += 1;
     }
 
     fn output(&mut self, shard: u32, input: &Identity, cause: &str, key: &str) -> NewRecord {
         let id = input.emission(&StageName::new("second").unwrap(), 0);
+        if self.timers {
+            let at = self.shards[shard as usize].last_tick + 1;
+            let task = self.task(shard, "second");
+            let timer = stages::timer(task.counts.emitted + 1);
+            task.timers.insert((at, timer), key.to_owned());
+        }
         self.emission(shard, "second", "out", &id, cause, key, None)
     }
 
@@ -227,7 +323,9 @@ impl Story {
         done: Option<&str>,
     ) -> NewRecord {
         let mut record = self.record(shard, stage, to, id, cause, key);
-        record.headers.extend(done.map(|mark| Header::new(headers::DONE, mark.to_owned())));
+        record
+            .headers
+            .extend(done.map(|mark| Header::new(headers::DONE, mark.to_owned())));
         let task = self.task(shard, stage);
         task.counts.emitted += 1;
         task.hash.add(&record);
@@ -235,13 +333,16 @@ impl Story {
     }
 
     fn record(&mut self, shard: u32, stage: &str, to: &str, id: &Identity, cause: &str, key: &str) -> NewRecord {
-        let digest = version(self.task(shard, stage).version).id().unwrap().component;
+        let timers = self.timers;
+        let task = self.task(shard, stage);
+        let digest = version(stage, task.version, timers).id().unwrap().component;
+        let value = stages::value(id.as_str(), task.counts.emitted + 1);
         NewRecord {
             topic: topic(to),
             shard: Shard(shard),
             timestamp: Timestamp(2),
             key: Some(key.to_owned().into()),
-            value: Some(format!("{{\"of\":\"{id}\"}}").into()),
+            value: Some(value.into()),
             headers: vec![
                 Header::new(headers::ID, id.to_string()),
                 Header::new(headers::CAUSE, cause.to_owned()),
@@ -258,17 +359,23 @@ impl Story {
         journal.sequence += 1;
         let tasks = STAGES.map(|stage| {
             let task = journal.tasks.get_mut(stage).unwrap();
-            let version = task.version;
+            let version = place(stage, task.version);
             let events = std::mem::take(&mut task.events);
             TaskEntry {
                 stage: stage.into(),
                 version,
                 deployment: task.deployment,
-                events: events.into_iter().map(|what| Event { version, what: Some(what) }).collect(),
+                events: events
+                    .into_iter()
+                    .map(|what| Event {
+                        version,
+                        what: Some(what),
+                    })
+                    .collect(),
                 positions: positions(task),
                 counts: Some(task.counts),
                 output_hash: task.hash.0.to_vec(),
-                now: 0,
+                now: journal.last_tick,
                 generation: 1,
             }
         });
@@ -278,10 +385,13 @@ impl Story {
             epoch: 1,
             contract: CONTRACT.into(),
             engine: "none".into(),
-            versions: vec![version(0), version(1)],
+            versions: STAGES
+                .iter()
+                .flat_map(|s| [0, 1].map(|index| version(s, index, self.timers)))
+                .collect(),
             tasks: tasks.into(),
             receipts,
-            last_tick: 0,
+            last_tick: journal.last_tick,
             at_micros: 0,
         }
         .encode_bytes();
@@ -322,5 +432,11 @@ impl Story {
 }
 
 fn positions(task: &Task) -> Vec<Position> {
-    task.positions.iter().map(|(topic, next)| Position { topic: topic.clone(), next: *next }).collect()
+    task.positions
+        .iter()
+        .map(|(topic, next)| Position {
+            topic: topic.clone(),
+            next: *next,
+        })
+        .collect()
 }

@@ -18,22 +18,44 @@ struct Told {
 
 impl Told {
     fn of(story: &Story) -> Self {
-        let sequences = [0, 1].map(|shard| (Shard(shard), Sequence(story.sequence(shard)))).into();
-        Self { sequences, books: json!({ "EUR": 0, "USD": [0, 0] }), open: 0 }
+        let sequences = [0, 1]
+            .map(|shard| (Shard(shard), Sequence(story.sequence(shard))))
+            .into();
+        Self {
+            sequences,
+            books: json!({ "EUR": 0, "USD": [0, 0] }),
+            open: 0,
+        }
     }
 
     fn answer(&self, view: &str) -> Value {
-        if view == "books" { self.books.clone() } else { json!({ "open": self.open, "of": "words" }) }
+        if view == "books" {
+            self.books.clone()
+        } else {
+            json!({ "open": self.open, "of": "words" })
+        }
     }
 }
 
 impl ViewSource for Told {
     fn parts(&self, view: &str) -> Result<BTreeMap<Shard, Part>, String> {
-        let part = |(shard, sequence): (&Shard, &Sequence)| (*shard, Part { data: self.answer(view), sequence: *sequence });
+        let part = |(shard, sequence): (&Shard, &Sequence)| {
+            (
+                *shard,
+                Part {
+                    data: self.answer(view),
+                    sequence: *sequence,
+                },
+            )
+        };
         Ok(self.sequences.iter().map(part).collect())
     }
     fn whole(&self, view: &str) -> Result<Whole, String> {
-        Ok(Whole { data: self.answer(view), positions: self.sequences.clone(), partial: false })
+        Ok(Whole {
+            data: self.answer(view),
+            positions: self.sequences.clone(),
+            partial: false,
+        })
     }
 }
 
@@ -55,7 +77,10 @@ fn a_number_that_is_off_is_named_by_shard_and_pointer() {
     let report = check_with(&story, Some(&told));
     let places: Vec<&str> = report.problems.iter().map(|p| p.what.as_str()).collect();
     assert_eq!(places.len(), 3, "{places:#?}");
-    assert!(places[0].contains("books: shard 0 at journal sequence 9: books/USD/1 is -5, expected 0"), "{places:#?}");
+    assert!(
+        places[0].contains("books: shard 0 at journal sequence 9: books/USD/1 is -5, expected 0"),
+        "{places:#?}"
+    );
     assert!(places[2].contains("all shards"), "{places:#?}");
 }
 
@@ -71,10 +96,19 @@ fn what_has_not_ended_matters_only_when_drained() {
     let never = |told: &dyn Fn(&Story) -> Told| {
         let story = unended();
         let report = check_with(&story, Some(&told(&story)));
-        report.problems.iter().any(|p| p.check == Check::Invariants && p.what.contains("in/0/3 never ended"))
+        report
+            .problems
+            .iter()
+            .any(|p| p.check == Check::Invariants && p.what.contains("in/0/3 never ended"))
     };
     assert!(never(&Told::of));
-    assert!(!never(&|story| Told { open: 1, ..Told::of(story) }), "one is under way");
+    assert!(
+        !never(&|story| Told {
+            open: 1,
+            ..Told::of(story)
+        }),
+        "one is under way"
+    );
     let elsewhere = |story: &Story| {
         let mut told = Told::of(story);
         told.sequences.insert(Shard(0), Sequence(1));
@@ -95,5 +129,10 @@ fn a_view_that_does_not_answer_is_a_problem() {
         }
     }
     let report = check_with(&Story::full(), Some(&Silent));
-    assert!(!report.ok && report.problems[0].what.contains("view books does not answer: it is away"));
+    assert!(
+        !report.ok
+            && report.problems[0]
+                .what
+                .contains("view books does not answer: it is away")
+    );
 }

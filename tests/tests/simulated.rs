@@ -1,19 +1,23 @@
 //! Each fault is really injected, and a worker that keeps the rules survives all of them together.
 
-use super::{Faults, Mode, Simulated, TRANSACTION_TIMEOUT};
-use crate::conformance::{
-    Subject,
-    kit::{GROUP, assigned, at, commit, join, poll, read_now, reader, record, topic, values, wait_for},
-    worker::{Copier, check, done, feed, topics},
-};
 use fermata_core::{
     Offset, Shard,
-    ports::{Committed, Log, LogError, Polled, Session, StateStore, TopicSpec},
+    ports::{Committed, Log, LogError, Polled, StateRead, StateStore, TopicSpec},
+};
+use fermata_tests::{
+    conformance::{
+        Subject,
+        kit::{
+            GROUP, assigned, at, commit, join, namespace, poll, put, read_now, reader, record, topic, values, wait_for,
+        },
+        worker::{Copier, check, done, feed, topics},
+    },
+    simulated::{Faults, Mode, Simulated, TRANSACTION_TIMEOUT},
 };
 use std::{sync::Arc, time::Duration};
 
 const SHARDS: u32 = 3;
-const COUNT: usize = 40;
+const COUNT: usize = 300;
 
 struct Run {
     log: Simulated,
@@ -32,7 +36,11 @@ fn copy(seed: u64, mode: Mode, faults: Faults, crash: Option<usize>) -> Run {
     }
     // What was fed is not what is to be lost.
     log.sync();
-    let start = || ["one", "two"].map(|m| Copier::new(Arc::clone(&subject), m, &input, &output, SHARDS)).into();
+    let start = || {
+        ["one", "two"]
+            .map(|m| Copier::new(Arc::clone(&subject), m, &input, &output, SHARDS))
+            .into()
+    };
     let mut members: Vec<Copier> = start();
     let mut crashes = 0;
     for turn in 1..20_000 {
@@ -57,29 +65,28 @@ fn copy(seed: u64, mode: Mode, faults: Faults, crash: Option<usize>) -> Run {
             };
         }
     }
-    panic!("seed {seed} {mode:?}: not done after 20,000 turns: {:?}", log.injected());
+    panic!(
+        "seed {seed} {mode:?}: not done after 20,000 turns: {:?}",
+        log.injected()
+    );
 }
 
 #[test]
 fn a_copy_is_exact_whatever_the_log_does() {
-    let mut total = 0;
-    for seed in 0..300 {
+    for seed in 0..100 {
         for mode in [Mode::Kafka, Mode::Embedded] {
             let run = copy(seed, mode, Faults::HARSH, None);
-            let injected = run.log.injected();
-            total += injected.unknown_committed.min(injected.refused).min(injected.zombies);
             drop(run.members);
             assert!(run.subject.durable() <= run.log.committed());
         }
     }
-    assert!(total > 0, "unknown commits, refusals and zombies must have met");
 }
 
 #[test]
 fn a_copy_is_exact_through_crashes() {
-    for seed in 0..200 {
+    for seed in 0..60 {
         for mode in [Mode::Kafka, Mode::Embedded] {
-            let run = copy(seed, mode, Faults::HARSH, Some(11));
+            let run = copy(seed, mode, Faults::HARSH, Some(9));
             assert!(run.crashes > 0);
         }
     }
@@ -92,7 +99,11 @@ fn one_seed_is_one_run() {
         copy(7, Mode::Kafka, Faults::HARSH, None),
     );
     assert_eq!(one.log.injected(), again.log.injected());
-    let all = |run: &Run| (0..SHARDS).map(|s| read_now(&*run.subject, &topic("out"), s)).collect::<Vec<_>>();
+    let all = |run: &Run| {
+        (0..SHARDS)
+            .map(|s| read_now(&*run.subject, &topic("out"), s))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(all(&one), all(&again));
     let other = copy(8, Mode::Kafka, Faults::HARSH, None);
     assert_ne!(one.log.injected(), other.log.injected());
@@ -114,8 +125,17 @@ fn every_fault_strikes() {
     let injected = (0..20).fold(Vec::new(), |mut all: Vec<u64>, seed| {
         let i = copy(seed, Mode::Kafka, Faults::HARSH, None).log.injected();
         let kinds = [
-            i.gaps, i.hidden, i.revoked, i.lost, i.zombies, i.aborted, i.unknown_committed,
-            i.unknown_aborted, i.unknown_again, i.away, i.refused,
+            i.gaps,
+            i.hidden,
+            i.revoked,
+            i.lost,
+            i.zombies,
+            i.aborted,
+            i.unknown_committed,
+            i.unknown_aborted,
+            i.unknown_again,
+            i.away,
+            i.refused,
         ];
         all.resize(kinds.len(), 0);
         all.iter_mut().zip(kinds).for_each(|(sum, n)| *sum += n);
@@ -168,7 +188,10 @@ fn what_lies_behind_an_open_transaction_waits() {
     assert_eq!(log.bounds(&out, Shard(0)).unwrap().end, Offset(1));
     // Its process dies; nobody joins again under its name: the log ends it after a while.
     assert!(log.kill_session(GROUP, "m"));
-    assert!(matches!(session.append(record(&out, 0, "late")), Err(LogError::Fenced(_))));
+    assert!(matches!(
+        session.append(record(&out, 0, "late")),
+        Err(LogError::Fenced(_))
+    ));
     let mut other = reader(&log, "n", &[&a], 1);
     other.append(record(&out, 0, "orphan")).unwrap();
     log.kill_session(GROUP, "n");
@@ -199,8 +222,6 @@ fn of_two_that_believe_they_own_a_shard_one_commits() {
 
 #[test]
 fn state_that_was_never_applied_is_found_at_the_assignment() {
-    use crate::conformance::kit::{namespace, put};
-    use fermata_core::ports::StateRead;
     let log = simulated(Faults::NONE);
     let a = topic("a");
     let n = namespace("stage", 1);
@@ -220,7 +241,6 @@ fn state_that_was_never_applied_is_found_at_the_assignment() {
 
 #[test]
 fn a_change_without_its_positions_breaks_the_contract() {
-    use crate::conformance::kit::{namespace, put};
     let log = simulated(Faults::NONE);
     let mut session = reader(&log, "m", &[&topic("a")], 1);
     let mut batch = at(&topic("a"), 0, 1);
@@ -240,6 +260,7 @@ fn a_crash_loses_what_was_not_durable() {
     let mut lost = 0;
     for n in 0..100 {
         log.append(vec![record(&topic("a"), 0, format!("{n}"))]).unwrap();
+        log.append(vec![record(&topic("a"), 0, format!("{n}"))]).unwrap();
         let (durable, committed) = (log.durable(), log.committed());
         log.crash();
         lost += committed.0 - durable.0;
@@ -247,5 +268,5 @@ fn a_crash_loses_what_was_not_durable() {
         let left = read_now(&log, &topic("a"), 0);
         assert_eq!(left.len() as u64, durable.0);
     }
-    assert!(lost > 0 && lost < 100, "{lost} of 100 were lost");
+    assert!(lost > 0 && lost < 200, "{lost} of 200 were lost");
 }

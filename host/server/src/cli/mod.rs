@@ -1,0 +1,97 @@
+//! The command line: verbs over HTTP, and those that run something themselves.
+
+pub mod args;
+pub mod client;
+mod component;
+mod deploy;
+mod flow;
+mod generate;
+mod records;
+mod status;
+pub mod talk;
+mod verify;
+mod view;
+
+use crate::failure::{Exit, Failure};
+use args::{Cli, Verb};
+use client::Client;
+use serde_json::json;
+use talk::Talk;
+
+/// Carries out one verb.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    let talk = Talk::new(&cli.global);
+    let global = cli.global;
+    let client = || Client::new(&global);
+    match cli.verb {
+        Verb::Demo(args) => crate::demo::run(&talk, args),
+        Verb::Run(args) => crate::run::run(&talk, args),
+        Verb::Generate(args) => generate::run(&talk, client()?, args),
+        Verb::Produce(args) => records::produce(&talk, client()?, args),
+        Verb::Consume(args) => records::consume(&talk, client()?, args),
+        Verb::View(verb) => view::run(&talk, client()?, verb),
+        Verb::Status => status::run(&talk, client()?),
+        Verb::Pause => flow::run(&talk, client()?, &global, flow::Wish::Pause),
+        Verb::Resume => flow::run(&talk, client()?, &global, flow::Wish::Resume),
+        Verb::Drain => flow::run(&talk, client()?, &global, flow::Wish::Drain),
+        Verb::Deploy(args) => deploy::deploy(&talk, client()?, &global, args),
+        Verb::Rollback { stage } => deploy::rollback(&talk, client()?, &global, &stage),
+        Verb::Deployments { verb } => deploy::deployments(&talk, client()?, verb),
+        Verb::Receipts { deployment } => deploy::receipts(&talk, client()?, &deployment),
+        Verb::Dlq(verb) => records::dlq(&talk, client()?, verb),
+        Verb::Verify(args) => verify::run(&talk, client, args),
+        Verb::Component(verb) => component::run(&talk, client, verb),
+        Verb::Version => {
+            if talk.json() {
+                talk.print_json(&json!({
+                    "schema": "fermata.version/1",
+                    "version": crate::VERSION,
+                    "contract": fermata_core::journal::CONTRACT,
+                }));
+            } else {
+                talk.print(format!("fermata {} (stages: {})", crate::VERSION, fermata_core::journal::CONTRACT));
+            }
+            Ok(Exit::Ok)
+        }
+        Verb::Compile { from, into } => match fermata_engine::compile_file(&from, &into) {
+            Ok(()) => Ok(Exit::Ok),
+            Err(error) => {
+                // The parent shows this line as the reason.
+                eprintln!("{error}");
+                Ok(Exit::Failed)
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::args::Cli;
+    use clap::{CommandFactory, Parser};
+
+    /// clap checks its own definition, each verb with all global flags.
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        for verb in [
+            &["demo", "--payments", "20000", "--seed", "7", "--exit", "-o", "json"][..],
+            &["run", "-f", "p.toml", "--data-dir", "d", "--workers", "3"],
+            &["drain", "--wait", "--timeout", "5s"],
+            &["deploy", "account", "builtin:account@1.1.0", "--wait", "--reason", "x", "--probation", "200ms"],
+            &["__compile", "in", "out"],
+            &["deployments"],
+            &["verify", "--data-dir", "d", "--replay"],
+        ] {
+            let all = ["fermata"].iter().chain(verb);
+            assert!(Cli::try_parse_from(all).is_ok(), "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_due_is_unknown() {
+        for verb in ["promote", "plan", "shadow", "nodes", "savepoint", "trace"] {
+            let error = Cli::try_parse_from(["fermata", verb]).expect_err(verb);
+            assert_eq!(error.exit_code(), 2, "{verb}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `prove`: the long versions of what the tests show in short, one after another, with what each found.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use miette::{IntoDiagnostic, Result, WrapErr, bail};
+
+use crate::{guests, run, server};
+
+/// A test that reads its length from the environment.
+struct Proof {
+    test: &'static str,
+    variable: &'static str,
+    count: u64,
+    what: &'static str,
+}
+
+const PROOFS: &[Proof] = &[
+    Proof {
+        test: "swaps::swaps_in_a_row_lose_nothing_and_double_nothing",
+        variable: "FERMATA_SWAPS",
+        count: 200,
+        what: "swaps under 2,000 payments a second",
+    },
+    Proof {
+        test: "kills::a_kill_in_any_moment_loses_nothing_and_doubles_nothing",
+        variable: "FERMATA_KILLS",
+        count: 54,
+        what: "SIGKILLs, nine in each named moment",
+    },
+    Proof {
+        test: "simulation::workers_pass_every_seed",
+        variable: "FERMATA_SEEDS",
+        count: 10_000,
+        what: "seeds on the simulated log",
+    },
+];
+
+/// Run the long proofs (200 swaps, 54 kills, 10,000 seeds) and print what they found
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only proofs whose test's name contains this
+    filter: Option<String>,
+}
+
+struct Shown {
+    proof: &'static Proof,
+    passed: bool,
+    took: Duration,
+    /// Lines that the test printed itself.
+    figures: Vec<String>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let filter = args.filter.as_deref().unwrap_or_default();
+    let wanted: Vec<&Proof> = PROOFS.iter().filter(|p| p.test.contains(filter)).collect();
+    if wanted.is_empty() {
+        bail!("no proof's name contains {filter:?}");
+    }
+    guests::build()?;
+    server::build()?;
+    run::loudly(server::with_bundles(tests().arg("--no-run")))?;
+    let mut shown = Vec::new();
+    for proof in wanted {
+        eprintln!("proving: {} {}", proof.count, proof.what);
+        shown.push(prove(proof)?);
+    }
+    print(&shown);
+    match shown.iter().filter(|s| !s.passed).count() {
+        0 => Ok(()),
+        failed => bail!("{failed} of {} proofs failed", shown.len()),
+    }
+}
+
+fn tests() -> Command {
+    let mut cargo = run::cargo();
+    cargo.args(["test", "--release", "--package", "fermata-tests", "--test", "main"]);
+    cargo
+}
+
+fn prove(proof: &'static Proof) -> Result<Shown> {
+    let began = Instant::now();
+    let mut cargo = tests();
+    cargo.args(["--", "--exact", proof.test, "--nocapture"]);
+    let mut child = server::with_bundles(&mut cargo)
+        .env(proof.variable, proof.count.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .into_diagnostic()
+        .wrap_err("starting cargo test")?;
+    let stdout = child.stdout.take().expect("piped above");
+    let mut figures = Vec::new();
+    let mut ran = false;
+    for line in BufReader::new(stdout).lines() {
+        let line = line.into_diagnostic().wrap_err("reading what the proof prints")?;
+        println!("{line}");
+        ran |= line.starts_with("running 1 test");
+        if is_figure(&line) {
+            figures.push(line);
+        }
+    }
+    let status = child.wait().into_diagnostic().wrap_err("waiting for the proof")?;
+    Ok(Shown {
+        proof,
+        passed: ran && status.success(),
+        took: began.elapsed(),
+        figures,
+    })
+}
+
+/// Not one of the test harness's own lines.
+fn is_figure(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty()
+        && !["running ", "test ", "failures:"]
+            .iter()
+            .any(|own| line.starts_with(own))
+}
+
+fn print(shown: &[Shown]) {
+    println!("\n{:<7} {:>8}  proof", "verdict", "seconds");
+    for Shown {
+        proof,
+        passed,
+        took,
+        figures,
+    } in shown
+    {
+        let verdict = if *passed { "ok" } else { "FAILED" };
+        println!(
+            "{verdict:<7} {:>8.1}  {} {}",
+            took.as_secs_f64(),
+            proof.count,
+            proof.what
+        );
+        for figure in figures {
+            println!("{:18}{figure}", "");
+        }
+    }
+}

@@ -6,7 +6,9 @@ use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-env-changed=FERMATA_BUNDLES");
-    let folder = env::var_os("FERMATA_BUNDLES").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let folder = env::var_os("FERMATA_BUNDLES")
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from);
     let entries = folder.map(|folder| bundles(&folder)).unwrap_or_default();
     let code = format!("pub static ALL: &[Bundle] = &[\n{entries}];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
@@ -14,8 +16,8 @@ fn main() {
 }
 
 fn bundles(folder: &Path) -> String {
-    let folder = fs::canonicalize(folder)
-        .unwrap_or_else(|e| panic!("FERMATA_BUNDLES={} cannot be read: {e}", folder.display()));
+    let folder =
+        fs::canonicalize(folder).unwrap_or_else(|e| panic!("FERMATA_BUNDLES={} cannot be read: {e}", folder.display()));
     let index = folder.join("index.json");
     println!("cargo::rerun-if-changed={}", index.display());
     let text = fs::read_to_string(&index).unwrap_or_else(|e| panic!("{} cannot be read: {e}", index.display()));
@@ -25,7 +27,8 @@ fn bundles(folder: &Path) -> String {
     for entry in entries.as_array().expect("the index is a list") {
         let field = |name: &str| {
             let text = entry[name].as_str();
-            text.unwrap_or_else(|| panic!("{}: an entry lacks {name:?}", index.display())).to_owned()
+            text.unwrap_or_else(|| panic!("{}: an entry lacks {name:?}", index.display()))
+                .to_owned()
         };
         let file = folder.join(field("file"));
         println!("cargo::rerun-if-changed={}", file.display());

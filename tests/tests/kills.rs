@@ -23,14 +23,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn a_kill_in_any_moment_loses_nothing_and_doubles_nothing() {
     let kills = number("FERMATA_KILLS", KILLS);
     let rounds = kills / MOMENTS.len() as u64;
-    assert!(rounds > 0 && kills.is_multiple_of(MOMENTS.len() as u64), "FERMATA_KILLS={kills} leaves a moment out");
+    assert!(
+        rounds > 0 && kills.is_multiple_of(MOMENTS.len() as u64),
+        "FERMATA_KILLS={kills} leaves a moment out"
+    );
     let dir = tempfile::tempdir().expect("a temporary folder");
     set_up(dir.path());
     let acknowledged = Arc::default();
     let mut done: BTreeMap<&str, u64> = BTreeMap::new();
     for round in 0..rounds {
         for (place, moment) in MOMENTS.into_iter().enumerate() {
-            let kill = Kill { number: round * MOMENTS.len() as u64 + place as u64, round, moment };
+            let kill = Kill {
+                number: round * MOMENTS.len() as u64 + place as u64,
+                round,
+                moment,
+            };
             kill.carry_out(dir.path(), &acknowledged);
             settle(dir.path(), &kill);
             *done.entry(moment).or_default() += 1;
@@ -39,21 +46,36 @@ fn a_kill_in_any_moment_loses_nothing_and_doubles_nothing() {
     let topics = Topics::open(dir.path());
     let books = Books::read(&topics);
     let totals = books.check_drained();
-    assert!(totals.rejected > 0 && totals.repeated > 0 && totals.failed > 0, "{totals:?}");
+    assert!(
+        totals.rejected > 0 && totals.repeated > 0 && totals.failed > 0,
+        "{totals:?}"
+    );
     let acknowledged = acknowledged.lock().expect("no panic holds it");
-    assert!(acknowledged.len() as u64 >= kills, "a run without acknowledgements proves nothing");
+    assert!(
+        acknowledged.len() as u64 >= kills,
+        "a run without acknowledgements proves nothing"
+    );
     for id in acknowledged.iter() {
-        let life = books.lives.get(id).unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
+        let life = books
+            .lives
+            .get(id)
+            .unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
         assert_eq!((life.accepted, life.confirmed + life.failed), (1, 1), "{id}: {life:?}");
     }
     // That no position has two digests, and every version its receipt, is held while reading.
     let journals = Journals::read(&topics, "payments.journal");
-    println!("{kills} kills {done:?}: {totals:?}; {} acknowledged by hand, {} cutovers", acknowledged.len(), journals.sides.len());
+    println!(
+        "{kills} kills {done:?}: {totals:?}; {} acknowledged by hand, {} cutovers",
+        acknowledged.len(),
+        journals.sides.len()
+    );
 }
 
 fn set_up(dir: &Path) {
     let server = Server::start(&ServerSpec::payments(dir));
-    server.cli().ok(&["generate", "--seed", "1000", "--count", "200", "--rate", "0", "--config", CONFIG]);
+    server.cli().ok(&[
+        "generate", "--seed", "1000", "--count", "200", "--rate", "0", "--config", CONFIG,
+    ]);
     server.stop();
 }
 
@@ -76,7 +98,16 @@ impl Kill {
         let server = Server::spawn(&spec);
         let cli = server.cli();
         let seed = (2_000 + self.number).to_string();
-        let load = cli.background(&["generate", "--no-setup", "--seed", &seed, "--rate", RATE, "--config", CONFIG]);
+        let load = cli.background(&[
+            "generate",
+            "--no-setup",
+            "--seed",
+            &seed,
+            "--rate",
+            RATE,
+            "--config",
+            CONFIG,
+        ]);
         let hand = Hand::start(&server, self.number, acknowledged);
         hand.first();
         self.hold(&server, &cli);
@@ -110,10 +141,23 @@ impl Kill {
 /// To the version that is not live.
 fn deploy(cli: &Cli, stage: &str) -> Background {
     let status = cli.json(&["status"]);
-    let found = status["stages"].as_array().into_iter().flatten().find(|s| s["stage"] == stage);
+    let found = status["stages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|s| s["stage"] == stage);
     let minor = u64::from(found.unwrap_or_else(|| panic!("no {stage} in {status}"))["version"] == "1.0.0");
     let component = format!("builtin:{stage}@1.{minor}.0");
-    cli.background(&["deploy", stage, &component, "--probation", "300ms", "--wait", "--timeout", "60s"])
+    cli.background(&[
+        "deploy",
+        stage,
+        &component,
+        "--probation",
+        "300ms",
+        "--wait",
+        "--timeout",
+        "60s",
+    ])
 }
 
 /// Starts again on what the kill has left, and waits until everything has come to its end.
@@ -122,7 +166,11 @@ fn settle(dir: &Path, kill: &Kill) {
     let cli = server.cli();
     until("every deployment has ended", PATIENCE, || {
         let found = cli.json(&["deployments"]);
-        let open = found["deployments"].as_array().into_iter().flatten().any(|d| d["ended"] != true);
+        let open = found["deployments"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|d| d["ended"] != true);
         if open { Err(found) } else { Ok(()) }
     });
     cli.ok(&["drain", "--wait", "--timeout", "60s"]);
@@ -130,12 +178,20 @@ fn settle(dir: &Path, kill: &Kill) {
     // What the head still held comes in now.
     until("nothing waits and nothing is in flight", PATIENCE, || {
         let status = cli.json(&["status"]);
-        if status["lag"] == 0 && status["in_flight"] == 0 { Ok(()) } else { Err(status) }
+        if status["lag"] == 0 && status["in_flight"] == 0 {
+            Ok(())
+        } else {
+            Err(status)
+        }
     });
     let output = cli.run(&["verify", "-o", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let (number, moment) = (kill.number, kill.moment);
-    assert_eq!(output.status.code(), Some(0), "after kill {number} at {moment}: {report:#}");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "after kill {number} at {moment}: {report:#}"
+    );
     server.stop();
 }
 
@@ -153,8 +209,14 @@ impl Hand {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, list) = (stop.clone(), acknowledged.clone());
         let before = list.lock().expect("no panic holds it").len();
-        let at = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().expect("date is on every machine");
-        let at = String::from_utf8(at.stdout).expect("date writes ASCII").trim().to_owned();
+        let at = Command::new("date")
+            .args(["-u", "+%Y-%m-%dT%H:%M:%SZ"])
+            .output()
+            .expect("date is on every machine");
+        let at = String::from_utf8(at.stdout)
+            .expect("date writes ASCII")
+            .trim()
+            .to_owned();
         let thread = std::thread::spawn(move || {
             for batch in 0.. {
                 if stopped.load(Ordering::SeqCst) {
@@ -176,7 +238,12 @@ impl Hand {
                 std::thread::park_timeout(Duration::from_millis(20));
             }
         });
-        Self { stop, thread, acknowledged: acknowledged.clone(), before }
+        Self {
+            stop,
+            thread,
+            acknowledged: acknowledged.clone(),
+            before,
+        }
     }
 
     /// Waits for the first acknowledgement.

@@ -40,6 +40,11 @@ fn workers_pass_every_seed() {
                 sum.dead += ran.dead;
                 sum.skipped += ran.skipped;
                 sum.timers += ran.timers;
+                sum.injected.gaps += ran.injected.gaps;
+                sum.injected.hidden += ran.injected.hidden;
+                sum.injected.away += ran.injected.away;
+                sum.injected.refused += ran.injected.refused;
+                sum.injected.unknown_again += ran.injected.unknown_again;
                 sum.injected.aborted += ran.injected.aborted;
                 sum.injected.unknown_committed += ran.injected.unknown_committed;
                 sum.injected.unknown_aborted += ran.injected.unknown_aborted;
@@ -57,7 +62,7 @@ fn workers_pass_every_seed() {
         assert!(sum.kills > 0 && sum.swaps > 0 && sum.skipped > 0 && sum.timers > 0, "{sum:?}");
         assert!(sum.confirmed > 0 && sum.failed > 0 && sum.rejected > 0 && sum.dead > 0, "{sum:?}");
         let i = sum.injected;
-        let each = [i.aborted, i.unknown_committed, i.unknown_aborted, i.zombies, i.lost, i.revoked];
+        let each = [i.gaps, i.hidden, i.away, i.unknown_again, i.aborted, i.unknown_committed, i.unknown_aborted, i.zombies, i.lost, i.revoked];
         assert!(each.iter().all(|n| *n > 0), "{i:?}");
     }
 }

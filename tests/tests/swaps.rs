@@ -2,9 +2,7 @@
 //! digests, and what the new version adds can be seen while it is live.
 
 use fermata_core::journal::JournalRecord;
-use fermata_tests::harness::{
-    Books, Cli, Journals, PIPELINE, Server, ServerSpec, Topics, number, quantiles, until,
-};
+use fermata_tests::harness::{Books, Cli, Journals, PIPELINE, Server, ServerSpec, Topics, number, quantiles, until};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,15 +28,28 @@ fn new_field(cli: &Cli, stage: &str) -> Value {
 /// Records that a task has processed, by the last record of its shard's journal.
 fn processed(server: &Server, stage: &str, shard: u64) -> u64 {
     let journal = format!("{PIPELINE}/topics/payments.journal");
-    let end = server.get(&journal).body["partitions"][shard as usize]["end"].as_u64().expect("an offset");
-    let last = server.get(&format!("{journal}/records?partition={shard}&offset={}&limit=1", end - 1));
+    let end = server.get(&journal).body["partitions"][shard as usize]["end"]
+        .as_u64()
+        .expect("an offset");
+    let last = server.get(&format!(
+        "{journal}/records?partition={shard}&offset={}&limit=1",
+        end - 1
+    ));
     let record = &last.body["records"][0];
     let bytes = match record["value_hex"].as_str() {
         Some(hex) => hex::decode(hex).expect("hex digits"),
-        None => record["value"].as_str().unwrap_or_else(|| panic!("no value in {last:?}")).as_bytes().to_vec(),
+        None => record["value"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no value in {last:?}"))
+            .as_bytes()
+            .to_vec(),
     };
     let record = JournalRecord::decode_bytes(&bytes).expect("a journal record");
-    let task = record.tasks.iter().find(|t| t.stage == stage).unwrap_or_else(|| panic!("no {stage} in the journal"));
+    let task = record
+        .tasks
+        .iter()
+        .find(|t| t.stage == stage)
+        .unwrap_or_else(|| panic!("no {stage} in the journal"));
     task.counts.unwrap_or_default().processed
 }
 
@@ -54,7 +65,16 @@ fn swap(server: &Server, round: u64, pauses: &mut Pauses) {
     let stage = STAGES[(round % 4) as usize];
     let minor = 1 - round / 4 % 2;
     let component = format!("builtin:{stage}@1.{minor}.0");
-    let done = cli.json(&["deploy", stage, &component, "--probation", "200ms", "--wait", "--timeout", "120s"]);
+    let done = cli.json(&[
+        "deploy",
+        stage,
+        &component,
+        "--probation",
+        "200ms",
+        "--wait",
+        "--timeout",
+        "120s",
+    ]);
     assert_eq!(done["deployment"]["state"], "Promoted", "{done}");
     let receipts = done["receipts"].as_array().expect("a list");
     assert_eq!(receipts.len(), 4, "one a shard: {done}");
@@ -72,10 +92,14 @@ fn swap(server: &Server, round: u64, pauses: &mut Pauses) {
     for receipt in receipts {
         let shard = receipt["shard"].as_u64().expect("a number");
         let before = receipt["processed_before"].as_u64().expect("a count");
-        until(&format!("{component} processes records on shard {shard}"), PATIENCE, || {
-            let now = processed(server, stage, shard);
-            if now > before + 10 { Ok(()) } else { Err(now) }
-        });
+        until(
+            &format!("{component} processes records on shard {shard}"),
+            PATIENCE,
+            || {
+                let now = processed(server, stage, shard);
+                if now > before + 10 { Ok(()) } else { Err(now) }
+            },
+        );
     }
 }
 
@@ -85,10 +109,14 @@ fn swaps_in_a_row_lose_nothing_and_double_nothing() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(&ServerSpec::payments(dir.path()));
     let cli = server.cli();
-    let mut load = cli.background(&["generate", "--rate", RATE, "--seed", "7", "--config", CONFIG, "-o", "json"]);
-    until("payments are confirmed", PATIENCE, || match cli.view(&["confirmed"])["count"].as_u64() {
-        Some(count) if count > 1_000 => Ok(()),
-        found => Err(found),
+    let mut load = cli.background(&[
+        "generate", "--rate", RATE, "--seed", "7", "--config", CONFIG, "-o", "json",
+    ]);
+    until("payments are confirmed", PATIENCE, || {
+        match cli.view(&["confirmed"])["count"].as_u64() {
+            Some(count) if count > 1_000 => Ok(()),
+            found => Err(found),
+        }
     });
     let mut pauses = Pauses::default();
     for round in 0..swaps {
@@ -96,8 +124,17 @@ fn swaps_in_a_row_lose_nothing_and_double_nothing() {
         swap(&server, round, &mut pauses);
     }
     let sent = load.interrupt();
-    assert!(sent.status.success(), "the load failed: {}", String::from_utf8_lossy(&sent.stderr));
+    assert!(
+        sent.status.success(),
+        "the load failed: {}",
+        String::from_utf8_lossy(&sent.stderr)
+    );
     let sent: Value = serde_json::from_slice(&sent.stdout).expect("one JSON object");
+    // A drain leaves what is unread at the head where it is: a slow machine may be far behind the load.
+    until("everything sent is read", 5 * PATIENCE, || {
+        let lag = cli.json(&["status"])["lag"].as_u64();
+        if lag == Some(0) { Ok(()) } else { Err(lag) }
+    });
     cli.ok(&["drain", "--wait", "--timeout", "120s"]);
     cli.ok(&["verify"]);
     server.stop();
@@ -111,8 +148,14 @@ fn swaps_in_a_row_lose_nothing_and_double_nothing() {
     println!("{swaps} swaps at {RATE}/s; {totals}");
     println!("pause {}", quantiles(&pauses.bare));
     println!("with the sync {}", quantiles(&pauses.synced));
-    let silences: Vec<_> = silences.iter().map(|(shard, us)| format!("{shard}: {:.1} ms", *us as f64 / 1e3)).collect();
-    println!("longest silence on payment.confirmed, by shard: {}", silences.join(", "));
+    let silences: Vec<_> = silences
+        .iter()
+        .map(|(shard, us)| format!("{shard}: {:.1} ms", *us as f64 / 1e3))
+        .collect();
+    println!(
+        "longest silence on payment.confirmed, by shard: {}",
+        silences.join(", ")
+    );
 }
 
 /// Everything that was sent is there once, and has ended once.
@@ -121,12 +164,26 @@ fn sums(topics: &Topics, sent: &Value) -> String {
     let totals = books.check_drained();
     let count = |name: &str| sent[name].as_u64().unwrap_or_else(|| panic!("no {name} in {sent}"));
     assert_eq!(totals.taken_in, count("setup") + count("taken_in"), "{sent}");
-    assert_eq!(totals.accepted, totals.taken_in, "only good payments were sent: {totals:?}");
+    assert_eq!(
+        totals.accepted, totals.taken_in,
+        "only good payments were sent: {totals:?}"
+    );
     for sequence in 0..totals.taken_in {
-        assert!(books.lives.contains_key(&format!("p-7-{sequence}")), "payment {sequence} is missing");
+        assert!(
+            books.lives.contains_key(&format!("p-7-{sequence}")),
+            "payment {sequence} is missing"
+        );
     }
-    let two: BTreeMap<_, _> = books.digests.iter().map(|(stage, all)| (stage.as_str(), all.len())).collect();
-    assert_eq!(two, STAGES.map(|stage| (stage, 2)).into(), "both versions of each stage have written");
+    let two: BTreeMap<_, _> = books
+        .digests
+        .iter()
+        .map(|(stage, all)| (stage.as_str(), all.len()))
+        .collect();
+    assert_eq!(
+        two,
+        STAGES.map(|stage| (stage, 2)).into(),
+        "both versions of each stage have written"
+    );
     format!("{totals:?}")
 }
 

@@ -26,11 +26,7 @@ pub struct Command {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "verb",
-    rename_all = "kebab-case",
-    rename_all_fields = "kebab-case"
-)]
+#[serde(tag = "verb", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Verb {
     /// Stops intake at the head.
     Pause,
@@ -87,11 +83,7 @@ pub struct Status {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "fact",
-    rename_all = "kebab-case",
-    rename_all_fields = "kebab-case"
-)]
+#[serde(tag = "fact", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Fact {
     /// Stages began with these versions (manifest). Again only while no task has ever run.
     Started {

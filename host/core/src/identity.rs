@@ -70,11 +70,7 @@ mod tests {
     #[test]
     fn grows_by_steps_and_folds_when_long() {
         let stage = StageName::new("account").unwrap();
-        let root = Identity::root(
-            &TopicName::new("payment.incoming").unwrap(),
-            Shard(3),
-            Offset(12),
-        );
+        let root = Identity::root(&TopicName::new("payment.incoming").unwrap(), Shard(3), Offset(12));
         let one = root.emission(&stage, 0);
         assert_eq!(one.as_str(), "payment.incoming/3/12#account.0");
         assert_eq!(
@@ -86,10 +82,7 @@ mod tests {
         for n in 0..1000 {
             long = long.emission(&stage, n % 3);
             assert!(long.as_str().len() <= Identity::MAX);
-            assert!(
-                seen.insert(long.clone()),
-                "folding must keep identities apart"
-            );
+            assert!(seen.insert(long.clone()), "folding must keep identities apart");
         }
         assert!(long.as_str().starts_with("payment.incoming/3/12#~"));
     }

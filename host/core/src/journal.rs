@@ -212,9 +212,7 @@ impl JournalRecord {
     pub fn decode_bytes(bytes: &[u8]) -> Result<Self, JournalError> {
         match bytes.split_first() {
             None => Err(JournalError::Empty),
-            Some((&FORMAT, rest)) => {
-                Self::decode(rest).map_err(|e| JournalError::Decode(e.to_string()))
-            }
+            Some((&FORMAT, rest)) => Self::decode(rest).map_err(|e| JournalError::Decode(e.to_string())),
             Some((&other, _)) => Err(JournalError::Format(other)),
         }
     }

@@ -20,9 +20,6 @@ pub mod ports;
 pub mod record;
 
 pub use identity::Identity;
-pub use ids::{
-    CommitId, Digest, Offset, PipelineName, Sequence, Shard, StageName, Timestamp, TopicName,
-    VersionId,
-};
+pub use ids::{CommitId, Digest, Offset, PipelineName, Sequence, Shard, StageName, Timestamp, TopicName, VersionId};
 pub use outcome::{Due, Emission, Fault, FaultCode, Input, Outcome, Rejection, Verdict};
 pub use record::{Header, NewRecord, Record};

@@ -23,13 +23,7 @@ impl OutputHash {
     }
 
     /// The same from a record's parts, as a reader finds them.
-    pub fn add_parts(
-        &mut self,
-        topic: &TopicName,
-        key: Option<&Bytes>,
-        value: Option<&Bytes>,
-        all: &[Header],
-    ) {
+    pub fn add_parts(&mut self, topic: &TopicName, key: Option<&Bytes>, value: Option<&Bytes>, all: &[Header]) {
         let mut hash = Sha256::new();
         let mut part = |bytes: Option<&[u8]>| {
             // Length first, absence apart from emptiness: no two records share an encoding.

@@ -8,8 +8,7 @@ pub fn murmur2(data: &[u8]) -> u32 {
     let mut h: u32 = 0x9747_b28c ^ (data.len() as u32);
     let mut chunks = data.chunks_exact(4);
     for chunk in &mut chunks {
-        let mut k =
-            u32::from_le_bytes(chunk.try_into().expect("chunks_exact(4) yields four bytes"));
+        let mut k = u32::from_le_bytes(chunk.try_into().expect("chunks_exact(4) yields four bytes"));
         k = k.wrapping_mul(M);
         k ^= k >> 24;
         k = k.wrapping_mul(M);
@@ -44,10 +43,7 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");

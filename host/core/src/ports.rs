@@ -9,9 +9,7 @@
 use crate::description::Description;
 use crate::limits::Limits;
 use crate::outcome::{Due, Fault, Input, Outcome};
-use crate::{
-    CommitId, Digest, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, VersionId,
-};
+use crate::{CommitId, Digest, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, VersionId};
 use bytes::Bytes;
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -25,11 +23,14 @@ pub struct TopicSpec {
 }
 
 /// What a reader may read of one partition: `start` is the oldest offset kept, `end` the first that is not yet
-/// committed (or not yet written). Offsets between may have gaps.
+/// committed (or not yet written). Offsets between may have gaps. Behind `end` and below `high` lie records of
+/// transactions that are still open, and committed ones that these hide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub start: Offset,
     pub end: Offset,
+    /// The next offset to be given away, as a read_uncommitted reader sees it.
+    pub high: Offset,
 }
 
 /// Where appended records went. They are durable once [`Log::durable`] has reached `commit`.
@@ -46,13 +47,7 @@ pub trait Log: Send + Sync {
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError>;
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError>;
     /// Up to `limit` committed records from `from` on (gaps skipped), in order. Empty: nothing there yet.
-    fn read(
-        &self,
-        topic: &TopicName,
-        shard: Shard,
-        from: Offset,
-        limit: usize,
-    ) -> Result<Vec<Record>, LogError>;
+    fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError>;
     /// The last committed record of a partition: the restart point of a journal.
     fn last(&self, topic: &TopicName, shard: Shard) -> Result<Option<Record>, LogError>;
     /// Appends outside any session, all or nothing: intake, control and status records.
@@ -181,12 +176,7 @@ pub struct StateChange {
 
 /// Reads of committed state; implemented by the store (as of now) and by its snapshots (as of one commit).
 pub trait StateRead: Send + Sync {
-    fn get(
-        &self,
-        namespace: &Namespace,
-        shard: Shard,
-        key: &[u8],
-    ) -> Result<Option<Bytes>, StateError>;
+    fn get(&self, namespace: &Namespace, shard: Shard, key: &[u8]) -> Result<Option<Bytes>, StateError>;
     /// Entries under `prefix` in byte order, strictly behind `after`; at most `limit`.
     fn scan(
         &self,
@@ -221,12 +211,7 @@ pub struct StateError {
 /// Prepares components; one for the process.
 pub trait Executor: Send + Sync {
     /// Compiles, links and runs `describe` and `init` once. `config`: JSON text.
-    fn prepare(
-        &self,
-        component: &Artifact,
-        config: &str,
-        limits: &Limits,
-    ) -> Result<Arc<dyn Version>, PrepareError>;
+    fn prepare(&self, component: &Artifact, config: &str, limits: &Limits) -> Result<Arc<dyn Version>, PrepareError>;
     /// Prepares a component of the world `generator`.
     fn generator(
         &self,
@@ -268,12 +253,7 @@ pub trait Instance: Send {
     fn process(&mut self, input: Input, host: Box<dyn HostCalls>) -> Called<Outcome>;
     fn fired(&mut self, due: Due, host: Box<dyn HostCalls>) -> Called<Outcome>;
     /// `params` and the answer: JSON texts. Writes through `host` must fail.
-    fn query(
-        &mut self,
-        view: &str,
-        params: &str,
-        host: Box<dyn HostCalls>,
-    ) -> Called<Result<String, ViewError>>;
+    fn query(&mut self, view: &str, params: &str, host: Box<dyn HostCalls>) -> Called<Result<String, ViewError>>;
     fn merge(
         &mut self,
         view: &str,
@@ -460,7 +440,14 @@ pub enum Moment {
 }
 
 impl Moment {
-    pub const ALL: [Self; 6] = [Self::Append, Self::Commit, Self::Prepare, Self::Switch, Self::FirstCommit, Self::Probation];
+    pub const ALL: [Self; 6] = [
+        Self::Append,
+        Self::Commit,
+        Self::Prepare,
+        Self::Switch,
+        Self::FirstCommit,
+        Self::Probation,
+    ];
     pub fn name(self) -> &'static str {
         match self {
             Self::Append => "append",

@@ -71,13 +71,35 @@ pub struct TaskReport {
 #[derive(Clone, Debug)]
 pub enum WorkerEvent {
     /// The receipt is committed; `synced_micros`: the pause with the wait for the sync.
-    Switched { shard: Shard, receipt: Receipt, old: VersionId, new: VersionId, pause_micros: u64, synced_micros: u64 },
+    Switched {
+        shard: Shard,
+        receipt: Receipt,
+        old: VersionId,
+        new: VersionId,
+        pause_micros: u64,
+        synced_micros: u64,
+    },
     /// In probation the new version faulted on a record that the old one passed.
-    Refuted { stage: StageName, deployment: u64, shard: Shard, identity: Identity, fault: String },
+    Refuted {
+        stage: StageName,
+        deployment: u64,
+        shard: Shard,
+        identity: Identity,
+        fault: String,
+    },
     /// A version could not be instantiated for a cutover: the task stays on the old one.
-    CannotSwitch { stage: StageName, deployment: u64, shard: Shard, fault: String },
+    CannotSwitch {
+        stage: StageName,
+        deployment: u64,
+        shard: Shard,
+        fault: String,
+    },
     /// A task stopped by itself.
-    TaskPaused { stage: StageName, shard: Shard, because: String },
+    TaskPaused {
+        stage: StageName,
+        shard: Shard,
+        because: String,
+    },
     /// The worker cannot go on (log or store failed): the process should stop.
     Failed { worker: usize, because: String },
 }

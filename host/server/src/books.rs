@@ -26,11 +26,18 @@ struct Live<'a>(&'a Views);
 impl ViewSource for Live<'_> {
     fn parts(&self, view: &str) -> Result<BTreeMap<Shard, Part>, String> {
         let parts = self.0.shard_answers(view, Value::Null).map_err(|e| e.to_string())?;
-        Ok(parts.into_iter().map(|(shard, sequence, data)| (shard, Part { data, sequence })).collect())
+        Ok(parts
+            .into_iter()
+            .map(|(shard, sequence, data)| (shard, Part { data, sequence }))
+            .collect())
     }
     fn whole(&self, view: &str) -> Result<Whole, String> {
         let answer = self.0.query(view, None, Value::Null).map_err(|e| e.to_string())?;
-        Ok(Whole { data: answer.data, positions: answer.positions, partial: answer.partial })
+        Ok(Whole {
+            data: answer.data,
+            positions: answer.positions,
+            partial: answer.partial,
+        })
     }
 }
 
@@ -80,16 +87,31 @@ fn at_rest(
     let fold = fold(manifest, &*store).map_err(|e| e.to_string())?;
     let mut stages = BTreeMap::new();
     for stage in &manifest.stages {
-        let live = fold.stages.get(&stage.name).ok_or_else(|| format!("stage {} never ran", stage.name))?;
+        let live = fold
+            .stages
+            .get(&stage.name)
+            .ok_or_else(|| format!("stage {} never ran", stage.name))?;
         let artifact = artifacts.get(&live.version.component).map_err(|e| e.to_string())?;
         let config_json = config_json(stage);
-        let version = executor.prepare(&artifact, &config_json, &stage.limits).map_err(|e| e.to_string())?;
+        let version = executor
+            .prepare(&artifact, &config_json, &stage.limits)
+            .map_err(|e| e.to_string())?;
         let deployment = live.deployment;
-        let directive =
-            StageDirective { version, config_json, deployment, rollback: live.rollback, second_opinion: None };
+        let directive = StageDirective {
+            version,
+            config_json,
+            deployment,
+            rollback: live.rollback,
+            second_opinion: None,
+        };
         stages.insert(stage.name.clone(), directive);
     }
-    let board = Board::new(Directive { epoch: fold.epoch, intake: Intake::Closed, draining: false, stages });
+    let board = Board::new(Directive {
+        epoch: fold.epoch,
+        intake: Intake::Closed,
+        draining: false,
+        stages,
+    });
     for shard in (0..manifest.partitions).map(Shard) {
         // Nobody moves a shard of a stopped process: its state is whole.
         board.report(shard, ShardReport::default());
@@ -114,7 +136,11 @@ fn fold(manifest: &Manifest, log: &dyn Log) -> Result<Fold, LogError> {
 }
 
 fn not_there(path: &Path) -> Failure {
-    Failure::new(codes::LOG_FAILED, Exit::NotFound, format!("{} does not exist", path.display()))
+    Failure::new(
+        codes::LOG_FAILED,
+        Exit::NotFound,
+        format!("{} does not exist", path.display()),
+    )
 }
 
 /// A manifest from its file, with its text.
@@ -124,7 +150,10 @@ pub fn read_manifest(file: &Path) -> Result<(Manifest, String), Failure> {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(not_there(file)),
         Err(e) => {
-            return Err(Failure::failed(codes::MANIFEST_SYNTAX, format!("{name} cannot be read: {e}")));
+            return Err(Failure::failed(
+                codes::MANIFEST_SYNTAX,
+                format!("{name} cannot be read: {e}"),
+            ));
         }
     };
     Ok((parse::parse(&name, &text)?, text))
@@ -144,6 +173,12 @@ pub fn verdict(report: &Value) -> Value {
     }
     let problems = report["problems"].as_array().into_iter().flatten();
     problems
-        .map(|p| format!("{}: {}", p["check"].as_str().unwrap_or("?"), p["what"].as_str().unwrap_or("?")))
+        .map(|p| {
+            format!(
+                "{}: {}",
+                p["check"].as_str().unwrap_or("?"),
+                p["what"].as_str().unwrap_or("?")
+            )
+        })
         .collect()
 }

@@ -10,10 +10,20 @@ pub const CACHE_VARIABLE: &str = "FERMATA_CACHE";
 
 pub fn wasm() -> Result<WasmExecutor, Failure> {
     let failed = |found: String| Failure::failed(codes::COMPONENT_COMPILE, found);
-    let program = std::env::current_exe()
-        .map_err(|e| failed(format!("this program's own file is not known, so that it cannot compile: {e}")))?;
-    let compile = Compile::Child(CompileCommand { program, args: vec!["__compile".into()] });
-    WasmExecutor::new(EngineOptions { compile, cache: cache() }).map_err(|e| failed(e.to_string()))
+    let program = std::env::current_exe().map_err(|e| {
+        failed(format!(
+            "this program's own file is not known, so that it cannot compile: {e}"
+        ))
+    })?;
+    let compile = Compile::Child(CompileCommand {
+        program,
+        args: vec!["__compile".into()],
+    });
+    WasmExecutor::new(EngineOptions {
+        compile,
+        cache: cache(),
+    })
+    .map_err(|e| failed(e.to_string()))
 }
 
 /// `None` where a process has no home: every start compiles then.

@@ -74,7 +74,9 @@ impl Failure {
                 help: error.help.clone(),
                 label: Some(LabeledSpan::new(None, error.span.start, error.span.len())),
             }),
-            Self::Plain { code, message, help, .. } => miette::Report::new(Drawn {
+            Self::Plain {
+                code, message, help, ..
+            } => miette::Report::new(Drawn {
                 message: format!("{code} {message}"),
                 help,
                 text: NamedSource::new("", String::new()),
@@ -131,12 +133,8 @@ impl From<fermata_core::ports::ArtifactError> for Failure {
             ArtifactError::NotFound { found, .. } if found.contains(codes::COMPONENT_NO_BUNDLES) => {
                 Self::new(codes::COMPONENT_NO_BUNDLES, Exit::NotFound, error.to_string())
             }
-            ArtifactError::NotFound { .. } => {
-                Self::new(codes::COMPONENT_MISSING, Exit::NotFound, error.to_string())
-            }
-            ArtifactError::Unreadable { .. } => {
-                Self::failed(codes::COMPONENT_MISSING, error.to_string())
-            }
+            ArtifactError::NotFound { .. } => Self::new(codes::COMPONENT_MISSING, Exit::NotFound, error.to_string()),
+            ArtifactError::Unreadable { .. } => Self::failed(codes::COMPONENT_MISSING, error.to_string()),
         }
     }
 }

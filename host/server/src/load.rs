@@ -32,10 +32,18 @@ impl Load {
     ) -> Result<Self, Failure> {
         let config = merged(&generator.config, config)?;
         let instance = executor.generator(artifact, &config.to_string(), seed)?;
-        if let Some(port) = instance.plan().outputs.iter().find(|p| !generator.outputs.contains_key(*p)) {
+        if let Some(port) = instance
+            .plan()
+            .outputs
+            .iter()
+            .find(|p| !generator.outputs.contains_key(*p))
+        {
             return Err(Failure::failed(
                 codes::MANIFEST_PORT,
-                format!("generator {}: its output port {port:?} has no topic in the manifest", generator.name),
+                format!(
+                    "generator {}: its output port {port:?} has no topic in the manifest",
+                    generator.name
+                ),
             ));
         }
         Ok(Self {
@@ -54,13 +62,19 @@ impl Load {
     /// The records of one sequence number; their timestamp is their scheduled time.
     pub fn records(&mut self, sequence: u64, due: Timestamp) -> Result<Vec<NewRecord>, Failure> {
         let emissions = self.instance.next(sequence, due).map_err(|fault| {
-            Failure::failed(codes::COMPONENT_CONTRACT, format!("generator {} failed at {sequence}: {fault}", self.name))
+            Failure::failed(
+                codes::COMPONENT_CONTRACT,
+                format!("generator {} failed at {sequence}: {fault}", self.name),
+            )
         })?;
         let records = emissions.into_iter().map(|e| {
             let topic = self.outputs.get(&e.port).cloned().ok_or_else(|| {
                 Failure::failed(
                     codes::MANIFEST_PORT,
-                    format!("generator {}: it emitted on the undeclared port {:?}", self.name, e.port),
+                    format!(
+                        "generator {}: it emitted on the undeclared port {:?}",
+                        self.name, e.port
+                    ),
                 )
             })?;
             let place = e.key.as_ref().or(e.value.as_ref()).map_or(&b""[..], |b| &b[..]);
@@ -105,7 +119,12 @@ pub struct Schedule {
 
 impl Schedule {
     pub fn new(rate: u64) -> Self {
-        Self { began: Instant::now(), began_at: now(), rate, sent: 0 }
+        Self {
+            began: Instant::now(),
+            began_at: now(),
+            rate,
+            sent: 0,
+        }
     }
 
     /// Due times of the next ones, at most `most`; empty: nothing is due yet.
@@ -146,7 +165,11 @@ mod tests {
         schedule.began = Instant::now().checked_sub(Duration::from_millis(100)).unwrap();
         let first = schedule.due(40);
         assert_eq!(first.len(), 40);
-        assert_eq!(first[39].0 - first[0].0, 39, "a millisecond apart, whenever they were asked for");
+        assert_eq!(
+            first[39].0 - first[0].0,
+            39,
+            "a millisecond apart, whenever they were asked for"
+        );
         let rest = schedule.due(1_000);
         assert!((60..=80).contains(&rest.len()), "{}", rest.len());
         assert_eq!(rest[0].0 - first[39].0, 1);
@@ -155,7 +178,10 @@ mod tests {
     #[test]
     fn the_command_line_replaces_entries_of_the_configuration() {
         let own = serde_json::json!({"accounts": 10, "skew": 1});
-        assert_eq!(merged(&own, Some("{\"skew\": 2}")).unwrap(), serde_json::json!({"accounts": 10, "skew": 2}));
+        assert_eq!(
+            merged(&own, Some("{\"skew\": 2}")).unwrap(),
+            serde_json::json!({"accounts": 10, "skew": 2})
+        );
         assert!(merged(&own, Some("[]")).is_err());
         assert!(merged(&own, Some("{")).is_err());
     }

@@ -20,7 +20,11 @@ pub fn run(talk: &Talk, args: RunArgs) -> Result<Exit, Failure> {
     let (manifest, text) = read_manifest(&args.file)?;
     let listener = http::bind(args.listen)?;
     let interrupt = Interrupt::listen()?;
-    let base = args.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = args
+        .file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let artifacts = Files::open(&args.data_dir, base)?;
     let mut spec = HostSpec::new(
         Arc::new(manifest),
@@ -42,7 +46,9 @@ pub fn run(talk: &Talk, args: RunArgs) -> Result<Exit, Failure> {
         args.workers,
     ));
     if let Some(address) = host.address() {
-        talk.say(format!("API http://{address}/api/v1/pipelines   metrics http://{address}/metrics"));
+        talk.say(format!(
+            "API http://{address}/api/v1/pipelines   metrics http://{address}/metrics"
+        ));
     }
     while !interrupt.wait(LOOK) {
         if host.failed().is_some() {
@@ -56,7 +62,9 @@ pub fn run(talk: &Talk, args: RunArgs) -> Result<Exit, Failure> {
 
 /// After a failure nothing is waited for: a thread may never come back from a disk that does not answer.
 pub fn give_up(host: Host) -> Failure {
-    let because = host.failed().unwrap_or_else(|| "the process was told to stop".to_owned());
+    let because = host
+        .failed()
+        .unwrap_or_else(|| "the process was told to stop".to_owned());
     std::mem::forget(host);
     Failure::new(codes::LOG_FAILED, Exit::Failed, because)
         .help("what was acknowledged is on disk; start again with the same --data-dir")

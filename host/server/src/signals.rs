@@ -17,7 +17,10 @@ impl Interrupt {
     /// Begins to listen.
     pub fn listen() -> Result<Self, Failure> {
         let failed = |e: std::io::Error| Failure::failed(codes::LOG_FAILED, format!("cannot listen for signals: {e}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
         let (mut interrupt, mut terminate) = {
             let _inside = runtime.enter();
             (

@@ -113,6 +113,8 @@ impl Topic {
         Ok(Bounds {
             start: Offset(tail.start),
             end: Offset(tail.end),
+            // A transaction is written whole: nothing is ever open on disk.
+            high: Offset(tail.end),
         })
     }
 

@@ -104,8 +104,11 @@ cases! {
         many_sessions_at_once_lose_and_double_nothing;
 }
 
+/// A name for the table, and a new fixture for each case.
+pub type Column<'a> = (&'a str, &'a dyn Fn() -> Box<dyn Fixture>);
+
 /// Runs every case on every fixture, prints the table and panics when a case failed anywhere.
-pub fn compare(columns: &[(&str, &dyn Fn() -> Box<dyn Fixture>)]) {
+pub fn compare(columns: &[Column<'_>]) {
     let mut failures = Vec::new();
     let mut table = format!("{:52}", "case");
     for (column, _) in columns {

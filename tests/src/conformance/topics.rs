@@ -94,8 +94,8 @@ pub fn bounds_enclose_what_can_be_read(fixture: &dyn Fixture) {
     let log = fixture.open();
     let a = make(&*log, "a", 1);
     let empty = log.bounds(&a, Shard(0)).unwrap();
-    let (start, end) = (Offset(0), Offset(0));
-    assert_eq!(empty, Bounds { start, end });
+    let (start, end, high) = (Offset(0), Offset(0), Offset(0));
+    assert_eq!(empty, Bounds { start, end, high });
     let written = log
         .append((0..3).map(|n| record(&a, 0, format!("{n}"))).collect())
         .unwrap();

@@ -57,8 +57,12 @@ pub struct Books {
 
 impl Books {
     pub fn read(topics: &Topics) -> Self {
-        let mut books =
-            Self { lives: HashMap::new(), digests: BTreeMap::new(), torn: Vec::new(), misnamed: Vec::new() };
+        let mut books = Self {
+            lives: HashMap::new(),
+            digests: BTreeMap::new(),
+            torn: Vec::new(),
+            misnamed: Vec::new(),
+        };
         topics.each("payment.incoming", |r| {
             let mut hasher = DefaultHasher::new();
             r.value.hash(&mut hasher);
@@ -74,7 +78,9 @@ impl Books {
         }
         topics.each("payments.dlq", |r| match r.header("fermata-stage") {
             Some("validate") => books.life(r).unread += 1,
-            stage => books.misnamed.push(format!("dead letter {} of stage {stage:?}: {r:?}", r.coordinates())),
+            stage => books
+                .misnamed
+                .push(format!("dead letter {} of stage {stage:?}: {r:?}", r.coordinates())),
         });
         books
     }
@@ -89,7 +95,11 @@ impl Books {
         topics.each(topic, |record| {
             let id = json_value(record)["id"].as_str().map(str::to_owned);
             if id.as_deref().map(str::as_bytes) != record.key.as_deref() {
-                self.misnamed.push(format!("{} has id {id:?} and key {:?}", record.coordinates(), record.key));
+                self.misnamed.push(format!(
+                    "{} has id {id:?} and key {:?}",
+                    record.coordinates(),
+                    record.key
+                ));
             }
             count(self.life(record));
             self.written_by(record, writers);
@@ -98,18 +108,26 @@ impl Books {
 
     /// One input has one writer: never two digests at one position of one task.
     fn written_by(&mut self, record: &Record, writers: &mut HashMap<u64, u64>) {
-        let header = |name: &str| record.header(name).unwrap_or_else(|| panic!("no {name} on {}", record.coordinates()));
-        let (stage, digest, cause) = (header("fermata-stage"), header("fermata-digest"), header("fermata-cause"));
+        let header = |name: &str| {
+            record
+                .header(name)
+                .unwrap_or_else(|| panic!("no {name} on {}", record.coordinates()))
+        };
+        let (stage, digest, id) = (header("fermata-stage"), header("fermata-digest"), header("fermata-id"));
         let hash = |parts: &[&str]| {
             let mut hasher = DefaultHasher::new();
             parts.hash(&mut hasher);
             hasher.finish()
         };
-        let writer = hash(&[digest]);
-        if *writers.entry(hash(&[stage, cause])).or_insert(writer) != writer {
-            self.torn.push(format!("{stage} answered {cause} with two digests, one is {digest}"));
+        let (input, writer) = (input(id), hash(&[digest]));
+        if *writers.entry(hash(&[stage, input])).or_insert(writer) != writer {
+            self.torn
+                .push(format!("{stage} answered {input} with two digests, one is {digest}"));
         }
-        self.digests.entry(stage.to_owned()).or_default().insert(digest.to_owned());
+        self.digests
+            .entry(stage.to_owned())
+            .or_default()
+            .insert(digest.to_owned());
     }
 
     pub fn totals(&self) -> Totals {
@@ -141,5 +159,34 @@ impl Books {
         let totals = self.totals();
         assert!(totals.confirmed > 0, "nothing was confirmed: {totals:?}");
         totals
+    }
+}
+
+/// The identity of the input that led to an emission: its own without the last step. Folded ones stand for themselves.
+fn input(id: &str) -> &str {
+    match id.split_once('#') {
+        Some((_, steps)) if steps.starts_with('~') => id,
+        Some((root, steps)) => steps
+            .rsplit_once('/')
+            .map_or(root, |(before, _)| &id[..root.len() + 1 + before.len()]),
+        None => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::input;
+
+    #[test]
+    fn an_emission_names_its_input() {
+        assert_eq!(input("payment.incoming/3/12#validate.0"), "payment.incoming/3/12");
+        assert_eq!(
+            input("payment.incoming/3/12#validate.0/inflight.1"),
+            "payment.incoming/3/12#validate.0"
+        );
+        assert_eq!(
+            input("payment.incoming/3/12#~abc/inflight.1"),
+            "payment.incoming/3/12#~abc/inflight.1"
+        );
     }
 }

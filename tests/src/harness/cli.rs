@@ -14,7 +14,9 @@ pub struct Cli {
 impl Cli {
     /// Where no server is needed, or where none answers.
     pub fn nowhere() -> Self {
-        Self { server: format!("http://127.0.0.1:{}", super::free_port()) }
+        Self {
+            server: format!("http://127.0.0.1:{}", super::free_port()),
+        }
     }
 
     pub fn run(&self, args: &[&str]) -> Output {
@@ -23,7 +25,11 @@ impl Cli {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.args(args).env("FERMATA_SERVER", &self.server).env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+            .args(args)
+            .env("FERMATA_SERVER", &self.server)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
         command
     }
 
@@ -54,13 +60,20 @@ impl Cli {
 
     fn feed(&self, args: &[&str], input: &str, code: i32) -> (String, String) {
         let mut command = self.command(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut pipe = child.stdin.take().expect("piped above");
         // A child that has refused already reads nothing.
         let _ = pipe.write_all(input.as_bytes());
         drop(pipe);
-        text(args, &child.wait_with_output().expect("a child can be waited for"), code)
+        text(
+            args,
+            &child.wait_with_output().expect("a child can be waited for"),
+            code,
+        )
     }
 
     /// The JSON that a run with `-o json` prints.
@@ -83,8 +96,15 @@ impl Cli {
 }
 
 fn text(args: &[&str], output: &Output, code: i32) -> (String, String) {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "fermata {args:?}\nstdout: {out}\nstderr: {err}");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "fermata {args:?}\nstdout: {out}\nstderr: {err}"
+    );
     (out.into_owned(), err.into_owned())
 }
 
@@ -109,7 +129,10 @@ impl Background {
     /// Ctrl-C, then as [`Background::finish`].
     pub fn interrupt(mut self) -> Output {
         let pid = self.child().id().to_string();
-        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is on every machine");
+        let sent = Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill is on every machine");
         assert!(sent.success(), "no SIGINT to {pid}");
         self.finish()
     }

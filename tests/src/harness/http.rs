@@ -22,16 +22,32 @@ pub struct Answer {
 
 fn agent() -> Agent {
     let patience = Some(Duration::from_secs(120));
-    Agent::config_builder().http_status_as_error(false).timeout_global(patience).build().into()
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(patience)
+        .build()
+        .into()
 }
 
 fn read(answer: Result<Response<Body>, ureq::Error>) -> Result<Answer, ureq::Error> {
     let mut response = answer?;
-    let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
     let (kind, location) = (header("content-type").unwrap_or_default(), header("location"));
     let status = response.status().as_u16();
     let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
-    Ok(Answer { status, kind, location, body: serde_json::from_str(&text).unwrap_or(Value::Null), text })
+    Ok(Answer {
+        status,
+        kind,
+        location,
+        body: serde_json::from_str(&text).unwrap_or(Value::Null),
+        text,
+    })
 }
 
 impl Server {

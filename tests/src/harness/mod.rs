@@ -33,5 +33,11 @@ pub fn quantiles(micros: &[u64]) -> String {
         return "nothing measured".to_owned();
     }
     let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize] as f64 / 1_000.0;
-    format!("p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms (of {})", at(0.5), at(0.99), at(1.0), sorted.len())
+    format!(
+        "p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms (of {})",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        sorted.len()
+    )
 }

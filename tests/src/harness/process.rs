@@ -18,9 +18,12 @@ pub fn binary() -> PathBuf {
     }
     let own = std::env::current_exe().expect("a test knows its own path");
     let beside = own.parent().and_then(Path::parent).map(|target| target.join("fermata"));
-    beside
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| panic!("no `fermata` beside {}: run `cargo xtask test`, which builds it", own.display()))
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| {
+        panic!(
+            "no `fermata` beside {}: run `cargo xtask test`, which builds it",
+            own.display()
+        )
+    })
 }
 
 /// A port that was free a moment ago.
@@ -42,7 +45,12 @@ impl ServerSpec {
     /// The payment pipeline, on two workers.
     pub fn payments(data_dir: &Path) -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/payments/pipeline.toml");
-        Self { manifest, data_dir: data_dir.to_owned(), workers: 2, env: Vec::new() }
+        Self {
+            manifest,
+            data_dir: data_dir.to_owned(),
+            workers: 2,
+            env: Vec::new(),
+        }
     }
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
@@ -89,7 +97,11 @@ impl Server {
                 kept.lock().expect("no panic holds it").push(line);
             }
         });
-        let mut server = Self { child, base: String::new(), stderr: lines };
+        let mut server = Self {
+            child,
+            base: String::new(),
+            stderr: lines,
+        };
         server.base = until("the server says where its API is", PATIENCE, || {
             server.still_runs();
             server.address().ok_or_else(|| server.stderr())
@@ -115,7 +127,10 @@ impl Server {
         let readiness = self.url("/readyz");
         until("every shard is held by a worker", PATIENCE, || {
             self.still_runs();
-            ureq::get(&readiness).call().map(|_| ()).map_err(|e| format!("{e}; stderr: {}", self.stderr()))
+            ureq::get(&readiness)
+                .call()
+                .map(|_| ())
+                .map_err(|e| format!("{e}; stderr: {}", self.stderr()))
         });
     }
 
@@ -136,7 +151,9 @@ impl Server {
 
     /// Waits for a line on stderr.
     pub fn says(&self, text: &str) {
-        until(&format!("the server says {text:?}"), PATIENCE, || if self.said(text) { Ok(()) } else { Err(self.stderr()) });
+        until(&format!("the server says {text:?}"), PATIENCE, || {
+            if self.said(text) { Ok(()) } else { Err(self.stderr()) }
+        });
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -147,10 +164,16 @@ impl Server {
     /// SIGTERM, and waits for a clean end.
     pub fn stop(mut self) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is on every machine");
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill is on every machine");
         assert!(sent.success(), "no SIGTERM to {pid}");
         let status = until("the server ends on SIGTERM", PATIENCE, || {
-            self.child.try_wait().expect("a child can be asked").ok_or_else(|| self.stderr())
+            self.child
+                .try_wait()
+                .expect("a child can be asked")
+                .ok_or_else(|| self.stderr())
         });
         assert!(status.success(), "the server ended with {status}:\n{}", self.stderr());
     }
@@ -158,7 +181,10 @@ impl Server {
     /// Waits until the process has ended by itself, and says how.
     pub fn ended(&mut self, patience: Duration) -> std::process::ExitStatus {
         until("the server ends by itself", patience, || {
-            self.child.try_wait().expect("a child can be asked").ok_or_else(|| self.stderr())
+            self.child
+                .try_wait()
+                .expect("a child can be asked")
+                .ok_or_else(|| self.stderr())
         })
     }
 

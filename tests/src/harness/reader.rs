@@ -15,7 +15,9 @@ impl Topics {
     /// Opens a folder whose process has ended.
     pub fn open(data_dir: &Path) -> Self {
         let log = fermata_store::Embedded::open(data_dir, fermata_store::Options::default());
-        Self { log: log.unwrap_or_else(|e| panic!("{} cannot be opened: {e}", data_dir.display())) }
+        Self {
+            log: log.unwrap_or_else(|e| panic!("{} cannot be opened: {e}", data_dir.display())),
+        }
     }
     pub fn on(log: Arc<dyn Log>) -> Self {
         Self { log }
@@ -27,7 +29,10 @@ impl Topics {
         for shard in (0..self.partitions(topic)).map(Shard) {
             let mut next = self.log.bounds(&name, shard).expect("bounds can be asked").start;
             loop {
-                let page = self.log.read(&name, shard, next, 4_096).expect("committed records can be read");
+                let page = self
+                    .log
+                    .read(&name, shard, next, 4_096)
+                    .expect("committed records can be read");
                 let Some(last) = page.last() else { break };
                 next = last.offset.next();
                 page.iter().for_each(&mut look);

@@ -9,7 +9,10 @@ pub fn until<T, E: Debug>(what: &str, patience: Duration, mut ask: impl FnMut() 
     loop {
         match ask() {
             Ok(found) => return found,
-            Err(seen) => assert!(Instant::now() < deadline, "{what}: not within {patience:?}; last seen: {seen:?}"),
+            Err(seen) => assert!(
+                Instant::now() < deadline,
+                "{what}: not within {patience:?}; last seen: {seen:?}"
+            ),
         }
         // A pause between two looks, not a wait for the fact.
         std::thread::park_timeout(Duration::from_millis(10));

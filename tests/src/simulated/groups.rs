@@ -180,7 +180,7 @@ impl Groups {
         let mut leaving = Vec::new();
         let mut new = Vec::new();
         let mut stale = Vec::new();
-        for (index, slot) in group.shards.iter().enumerate() {
+        for (index, slot) in group.shards.iter_mut().enumerate() {
             let shard = Shard(index as u32);
             let believed = member.believes.get(&shard);
             if slot.owner != Some(id) {
@@ -190,6 +190,11 @@ impl Groups {
                 Some(epoch) if *epoch != slot.epoch => stale.push(shard),
                 Some(_) if slot.target != slot.owner => leaving.push(shard),
                 None if slot.target == slot.owner => new.push((shard, slot.epoch)),
+                // Lost before it was to leave: nobody holds it, so that it goes on at once.
+                None => {
+                    slot.owner = slot.target;
+                    slot.epoch += 1;
+                }
                 _ => {}
             }
         }

@@ -41,9 +41,11 @@ impl Log for Simulated {
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {
         let mut world = self.world.lock();
         world.call()?;
+        let partition = world.partition(topic, shard)?;
         Ok(Bounds {
             start: Offset(0),
-            end: world.partition(topic, shard)?.end(),
+            end: partition.end(),
+            high: partition.high(),
         })
     }
 

@@ -58,6 +58,10 @@ impl Partition {
     pub fn end(&self) -> Offset {
         Offset(self.open.first().copied().unwrap_or(self.next))
     }
+    /// The next offset to be given away.
+    pub fn high(&self) -> Offset {
+        Offset(self.next)
+    }
     pub fn read(&self, from: Offset, limit: usize) -> Vec<Record> {
         let until = self.end().0.max(from.0);
         let range = self.entries.range(from.0..until);

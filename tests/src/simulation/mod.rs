@@ -290,8 +290,13 @@ impl Simulation {
             let pace = if idle { 500 } else { 20 };
             self.log.clock().advance(Duration::from_millis(pace));
         }
-        let in_flight = self.views.query("inflight", None, serde_json::json!({}));
-        Err(self.violation(format!("not at rest after {why}: {:?}; {in_flight:?}", self.board.reports())))
+        let in_flight = self.views.query("inflight", None, serde_json::json!({})).map(|a| a.data);
+        let owners = self.log.owners(&names::group(&self.manifest.name));
+        let held: Vec<Vec<Shard>> = self.workers.iter().flatten().map(|w| w.shards().collect()).collect();
+        let idle: Vec<_> = self.board.reports().iter().map(|(s, r)| (*s, r.worker, r.epoch, r.idle)).collect();
+        Err(self.violation(format!(
+            "not at rest after {why}: {in_flight:?}; the group says {owners:?}, the workers hold {held:?}, reports {idle:?}"
+        )))
     }
 
     /// Every record of every topic is read by every reader, and no payment is in flight.

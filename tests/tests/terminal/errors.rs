@@ -48,7 +48,10 @@ fn what_is_not_there_ends_with_3() {
         let said = cli.fails(args, 3);
         assert!(said.contains("F0"), "{args:?} names no code: {said}");
     }
-    assert!(cli.fails(&["view", "get", "inflght"], 3).contains("inflight"), "the nearest name is a hint");
+    assert!(
+        cli.fails(&["view", "get", "inflght"], 3).contains("inflight"),
+        "the nearest name is a hint"
+    );
 }
 
 #[test]
@@ -62,7 +65,10 @@ fn what_is_refused_ends_with_4_and_what_takes_too_long_with_6() {
     let said = cli.fails(&["deploy", "account", "builtin:validate@1.1.0", "--wait"], 4);
     assert!(said.contains("F0"), "another stage's component has other ports: {said}");
     let said = cli.fed_fails(&["produce", "payment.accepted", "--key", "p"], "{}\n", 4);
-    assert!(said.contains("F0302") && said.contains("validate"), "a stage's topic is the stage's: {said}");
+    assert!(
+        said.contains("F0302") && said.contains("validate"),
+        "a stage's topic is the stage's: {said}"
+    );
     let said = cli.fed_fails(&["produce", "payment.incoming"], "no JSON, no key\n", 4);
     assert!(said.contains("F0301"), "{said}");
 
@@ -77,7 +83,10 @@ fn what_is_refused_ends_with_4_and_what_takes_too_long_with_6() {
     let folder = dir.path().to_str().expect("a path of text");
     let manifest = ServerSpec::payments(dir.path()).manifest;
     let manifest = manifest.to_str().expect("a path of text");
-    let said = cli.fails(&["run", "-f", manifest, "--data-dir", folder, "--listen", "127.0.0.1:0"], 4);
+    let said = cli.fails(
+        &["run", "-f", manifest, "--data-dir", folder, "--listen", "127.0.0.1:0"],
+        4,
+    );
     assert!(said.contains("F0503"), "the folder is in use: {said}");
     let broken = dir.path().join("broken.toml");
     std::fs::write(&broken, "manifest = 1\nnaem = \"payments\"\n").expect("the folder is writable");
@@ -88,8 +97,17 @@ fn what_is_refused_ends_with_4_and_what_takes_too_long_with_6() {
 #[test]
 fn a_server_that_does_not_answer_ends_with_5() {
     let cli = Cli::nowhere();
-    for args in [&["status"][..], &["pause"], &["verify"], &["deployments"], &["generate", "--count", "1"]] {
+    for args in [
+        &["status"][..],
+        &["pause"],
+        &["verify"],
+        &["deployments"],
+        &["generate", "--count", "1"],
+    ] {
         let said = cli.fails(args, 5);
-        assert!(said.contains("F0705") && said.contains("FERMATA_SERVER"), "{args:?}: {said}");
+        assert!(
+            said.contains("F0705") && said.contains("FERMATA_SERVER"),
+            "{args:?}: {said}"
+        );
     }
 }

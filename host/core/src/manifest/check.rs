@@ -46,7 +46,11 @@ pub(super) fn wire(
     for one in &declared {
         let head = !written.contains_key(&one.name);
         if one.head.is_some_and(|said| said != head) {
-            let found = if head { "no stage writes it" } else { "a stage writes it" };
+            let found = if head {
+                "no stage writes it"
+            } else {
+                "a stage writes it"
+            };
             return Err(Problem::new(
                 codes::MANIFEST_REFERENCE,
                 one.span.clone(),
@@ -54,7 +58,13 @@ pub(super) fn wire(
             )
             .help("a head is a topic that no stage writes"));
         }
-        topics.insert(one.name.clone(), Topic { head, ..one.topic.clone() });
+        topics.insert(
+            one.name.clone(),
+            Topic {
+                head,
+                ..one.topic.clone()
+            },
+        );
     }
     for (name, span) in stages.iter().flat_map(|s| &s.reads) {
         if topics.contains_key(name) {
@@ -96,16 +106,13 @@ pub(super) fn wire(
     })
 }
 
-fn unknown_topic(
-    name: &TopicName,
-    span: &Range<usize>,
-    topics: &BTreeMap<TopicName, Topic>,
-    found: &str,
-) -> Problem {
+fn unknown_topic(name: &TopicName, span: &Range<usize>, topics: &BTreeMap<TopicName, Topic>, found: &str) -> Problem {
     let problem = Problem::new(codes::MANIFEST_REFERENCE, span.clone(), format!("{found} {name}"));
     match super::problem::nearest(name.as_str(), topics.keys().map(TopicName::as_str)) {
         Some(near) => problem.help(format!("did you mean {near:?}?")),
-        None => problem.help(format!("a head must be declared: topics.\"{name}\" = {{ head = true }}")),
+        None => problem.help(format!(
+            "a head must be declared: topics.\"{name}\" = {{ head = true }}"
+        )),
     }
 }
 
@@ -113,7 +120,9 @@ fn unknown_topic(
 fn reserved(pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) -> Checked<()> {
     let own: Vec<TopicName> = Purpose::ALL.iter().map(|p| p.topic(pipeline)).collect();
     let used = stages.iter().flat_map(|s| s.reads.iter().chain(&s.writes));
-    let used = used.map(|(t, span)| (t, span)).chain(declared.iter().map(|d| (&d.name, &d.span)));
+    let used = used
+        .map(|(t, span)| (t, span))
+        .chain(declared.iter().map(|d| (&d.name, &d.span)));
     for (name, span) in used {
         if own.contains(name) {
             return Err(Problem::new(

@@ -109,10 +109,7 @@ pub enum InvariantRule {
     /// The number at the pointer into the view's answer, or each number directly under it, equals `each`.
     Each { at: Field, each: i64 },
     /// Each key of topic `of` is the key of at most one record in all of `ends_in`; when drained of exactly one.
-    EndsOnce {
-        of: TopicName,
-        ends_in: Vec<TopicName>,
-    },
+    EndsOnce { of: TopicName, ends_in: Vec<TopicName> },
 }
 
 /// A figure that `demo` and `status` show: the number of records of a topic, or a field of a view.

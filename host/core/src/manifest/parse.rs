@@ -7,8 +7,8 @@ use super::check;
 use super::problem::{ManifestError, Problem};
 use super::raw::{At, Checked, Fields, Value};
 use super::{
-    Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule,
-    Manifest, Stage, Topic,
+    Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule, Manifest, Stage,
+    Topic,
 };
 use crate::ids::BadName;
 use crate::limits::{self, Limits};
@@ -34,8 +34,7 @@ pub fn parse(file: &str, source: &str) -> Result<Manifest, ManifestError> {
         let span = e.span().unwrap_or(0..0);
         Problem::new(codes::MANIFEST_SYNTAX, span, e.message().trim()).at(file, source)
     })?;
-    manifest(&Fields::top(&table), &table)
-        .map_err(|problem: Problem| problem.at(file, source))
+    manifest(&Fields::top(&table), &table).map_err(|problem: Problem| problem.at(file, source))
 }
 
 fn manifest(top: &Fields<'_>, table: &toml::Spanned<DeTable<'_>>) -> Checked<Manifest> {
@@ -82,8 +81,19 @@ fn manifest(top: &Fields<'_>, table: &toml::Spanned<DeTable<'_>>) -> Checked<Man
 }
 
 const TOP: [&str; 13] = [
-    "manifest", "name", "partitions", "topics", "stage", "generator", "drain", "deploy", "goal",
-    "invariant", "noun", "summary", "search",
+    "manifest",
+    "name",
+    "partitions",
+    "topics",
+    "stage",
+    "generator",
+    "drain",
+    "deploy",
+    "goal",
+    "invariant",
+    "noun",
+    "summary",
+    "search",
 ];
 
 /// Reads a name; its own rule is the message.
@@ -101,18 +111,12 @@ fn key_name<N: std::str::FromStr<Err = BadName>>(key: &At<String>) -> Checked<N>
 }
 
 /// Every entry of a table whose keys are names.
-fn each<T>(
-    value: &Value<'_>,
-    read: impl Fn(At<String>, &Value<'_>) -> Checked<T>,
-) -> Checked<Vec<T>> {
+fn each<T>(value: &Value<'_>, read: impl Fn(At<String>, &Value<'_>) -> Checked<T>) -> Checked<Vec<T>> {
     let fields = value.fields()?;
     fields.entries().map(|(key, value)| read(key, &value)).collect()
 }
 
-fn many<T>(
-    value: Option<Value<'_>>,
-    read: impl Fn(&Value<'_>) -> Checked<T>,
-) -> Checked<Vec<T>> {
+fn many<T>(value: Option<Value<'_>>, read: impl Fn(&Value<'_>) -> Checked<T>) -> Checked<Vec<T>> {
     match value {
         Some(value) => value.list()?.iter().map(read).collect(),
         None => Ok(Vec::new()),
@@ -164,10 +168,17 @@ fn stage(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Stage>> {
         inputs,
         outputs,
         config: config(&fields)?,
-        limits: fields.get("limits").map_or_else(|| Ok(Limits::default()), |v| stage_limits(&v))?,
+        limits: fields
+            .get("limits")
+            .map_or_else(|| Ok(Limits::default()), |v| stage_limits(&v))?,
     };
     fields.close()?;
-    Ok(check::Wired { what: stage, span: key.span, reads: named_topics, writes: written })
+    Ok(check::Wired {
+        what: stage,
+        span: key.span,
+        reads: named_topics,
+        writes: written,
+    })
 }
 
 fn generator(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Generator>> {
@@ -180,7 +191,12 @@ fn generator(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Generat
         config: config(&fields)?,
     };
     fields.close()?;
-    Ok(check::Wired { what: generator, span: key.span, reads: Vec::new(), writes })
+    Ok(check::Wired {
+        what: generator,
+        span: key.span,
+        reads: Vec::new(),
+        writes,
+    })
 }
 
 type Outputs = (BTreeMap<String, TopicName>, Vec<(TopicName, std::ops::Range<usize>)>);
@@ -205,7 +221,9 @@ fn component(fields: &Fields<'_>) -> Checked<String> {
         return Err(value.bad("expected a path, builtin:name@version or sha256:<64 hex digits>"));
     }
     if let Some(builtin) = text.strip_prefix("builtin:")
-        && !builtin.split_once('@').is_some_and(|(n, v)| !n.is_empty() && !v.is_empty())
+        && !builtin
+            .split_once('@')
+            .is_some_and(|(n, v)| !n.is_empty() && !v.is_empty())
     {
         return Err(value.bad(format!("expected builtin:name@version, found {text:?}")));
     }
@@ -256,7 +274,11 @@ fn stage_limits(value: &Value<'_>) -> Checked<Limits> {
 }
 
 fn no_drain() -> Drain {
-    Drain { complete_when: None, blocking: None, timeout: DRAIN_TIMEOUT }
+    Drain {
+        complete_when: None,
+        blocking: None,
+        timeout: DRAIN_TIMEOUT,
+    }
 }
 
 fn drain(value: &Value<'_>) -> Checked<Drain> {
@@ -279,7 +301,10 @@ fn drain(value: &Value<'_>) -> Checked<Drain> {
 
 fn condition(value: &Value<'_>) -> Checked<Condition> {
     let fields = value.fields()?;
-    let condition = Condition { at: field(&fields)?, equals: fields.need("equals")?.json()? };
+    let condition = Condition {
+        at: field(&fields)?,
+        equals: fields.need("equals")?.json()?,
+    };
     fields.close()?;
     Ok(condition)
 }
@@ -287,7 +312,10 @@ fn condition(value: &Value<'_>) -> Checked<Condition> {
 /// The keys `view` and `field` of a table.
 fn field(fields: &Fields<'_>) -> Checked<Field> {
     let view = fields.need("view")?.string()?.value;
-    Ok(Field { view, field: pointer(fields.get("field"))? })
+    Ok(Field {
+        view,
+        field: pointer(fields.get("field"))?,
+    })
 }
 
 /// A JSON Pointer: empty (the whole answer) or beginning with a slash.
@@ -303,7 +331,9 @@ fn pointer(value: Option<Value<'_>>) -> Checked<String> {
 
 fn probation(value: &Value<'_>) -> Checked<Duration> {
     let fields = value.fields()?;
-    let probation = fields.get("probation").map_or(Ok(limits::PROBATION), |v| v.duration())?;
+    let probation = fields
+        .get("probation")
+        .map_or(Ok(limits::PROBATION), |v| v.duration())?;
     fields.close()?;
     Ok(probation)
 }
@@ -338,7 +368,13 @@ fn goal(value: &Value<'_>) -> Checked<Goal> {
     };
     let over = fields.get("over").map_or(Ok(GOAL_WINDOW), |v| v.duration())?;
     fields.close()?;
-    Ok(Goal { name, metric, quantile, bound, over })
+    Ok(Goal {
+        name,
+        metric,
+        quantile,
+        bound,
+        over,
+    })
 }
 
 /// A plain number, or a duration in seconds.
@@ -359,17 +395,30 @@ fn invariant(value: &Value<'_>, topics: &BTreeMap<TopicName, Topic>) -> Checked<
     };
     let rule = if let Some(of) = fields.get("of") {
         let ends = fields.need("ends-in")?;
-        let ends_in: Vec<TopicName> =
-            ends.list()?.iter().map(|v| known_topic(v, topics)).collect::<Checked<_>>()?;
+        let ends_in: Vec<TopicName> = ends
+            .list()?
+            .iter()
+            .map(|v| known_topic(v, topics))
+            .collect::<Checked<_>>()?;
         if ends_in.is_empty() {
             return Err(ends.bad("expected at least one topic"));
         }
-        InvariantRule::EndsOnce { of: known_topic(&of, topics)?, ends_in }
+        InvariantRule::EndsOnce {
+            of: known_topic(&of, topics)?,
+            ends_in,
+        }
     } else {
-        InvariantRule::Each { at: field(&fields)?, each: fields.need("each")?.integer()? }
+        InvariantRule::Each {
+            at: field(&fields)?,
+            each: fields.need("each")?.integer()?,
+        }
     };
     fields.close()?;
-    Ok(Invariant { name, rule, when_drained })
+    Ok(Invariant {
+        name,
+        rule,
+        when_drained,
+    })
 }
 
 fn known_topic(value: &Value<'_>, topics: &BTreeMap<TopicName, Topic>) -> Checked<TopicName> {
@@ -390,7 +439,10 @@ fn count(value: &Value<'_>, topics: &BTreeMap<TopicName, Topic>) -> Checked<Coun
     let of = fields.need("count")?;
     let source = match fields.get("field") {
         None => CountSource::Topic(known_topic(&of, topics)?),
-        pointed => CountSource::View(Field { view: of.string()?.value, field: pointer(pointed)? }),
+        pointed => CountSource::View(Field {
+            view: of.string()?.value,
+            field: pointer(pointed)?,
+        }),
     };
     fields.close()?;
     Ok(Count { name, source })

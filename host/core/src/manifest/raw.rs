@@ -86,11 +86,7 @@ impl<'a> Fields<'a> {
 
     pub fn close(self) -> Checked<()> {
         let known = self.known.into_inner();
-        match self
-            .table
-            .keys()
-            .find(|key| !known.contains(&key.get_ref().as_ref()))
-        {
+        match self.table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
             None => Ok(()),
             Some(key) => {
                 let found = key.get_ref();
@@ -127,10 +123,7 @@ impl<'a> Value<'a> {
     }
 
     pub fn bad(&self, message: impl Into<String>) -> Problem {
-        self.problem(
-            codes::MANIFEST_VALUE,
-            format!("{:?}: {}", self.path, message.into()),
-        )
+        self.problem(codes::MANIFEST_VALUE, format!("{:?}: {}", self.path, message.into()))
     }
 
     pub fn string(&self) -> Checked<At<String>> {
@@ -150,8 +143,7 @@ impl<'a> Value<'a> {
     pub fn integer(&self) -> Checked<i64> {
         let integer = self.inner.get_ref().as_integer();
         let integer = integer.ok_or_else(|| self.expected("a whole number"))?;
-        i64::from_str_radix(integer.as_str(), integer.radix())
-            .map_err(|_| self.bad("the number does not fit 64 bits"))
+        i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| self.bad("the number does not fit 64 bits"))
     }
 
     pub fn count(&self, least: u64, most: u64) -> Checked<u64> {
@@ -176,7 +168,9 @@ impl<'a> Value<'a> {
     pub fn duration(&self) -> Checked<Duration> {
         let text = self.string()?.value;
         let wrong = || {
-            self.bad(format!("expected a duration such as \"200ms\", \"60s\", \"5m\", \"24h\" or \"7d\", found {text:?}"))
+            self.bad(format!(
+                "expected a duration such as \"200ms\", \"60s\", \"5m\", \"24h\" or \"7d\", found {text:?}"
+            ))
         };
         parse_duration(&text).ok_or_else(wrong)
     }
@@ -188,7 +182,9 @@ impl<'a> Value<'a> {
         }
         let text = self.string()?.value;
         let wrong = || {
-            self.bad(format!("expected a size such as \"512KiB\", \"64MiB\" or \"1GiB\", found {text:?}"))
+            self.bad(format!(
+                "expected a size such as \"512KiB\", \"64MiB\" or \"1GiB\", found {text:?}"
+            ))
         };
         parse_bytes(&text).filter(|n| *n > 0).ok_or_else(wrong)
     }
@@ -227,12 +223,7 @@ impl<'a> Value<'a> {
                 .map(Json::Number)
                 .ok_or_else(|| self.bad("JSON knows no infinity and no NaN"))?,
             DeValue::Datetime(d) => Json::String(d.to_string()),
-            DeValue::Array(_) => Json::Array(
-                self.list()?
-                    .iter()
-                    .map(Self::json)
-                    .collect::<Checked<_>>()?,
-            ),
+            DeValue::Array(_) => Json::Array(self.list()?.iter().map(Self::json).collect::<Checked<_>>()?),
             DeValue::Table(_) => Json::Object(
                 self.fields()?
                     .entries()

@@ -129,7 +129,10 @@ fn differing(value: &Value, pointer: &str, each: i64, wrong: &mut Vec<(String, S
         wrong.push((pointer, found));
     };
     match value {
-        Value::Array(items) => items.iter().enumerate().for_each(|(i, v)| look(v, format!("{pointer}/{i}"))),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(i, v)| look(v, format!("{pointer}/{i}"))),
         Value::Object(fields) => fields.iter().for_each(|(name, v)| look(v, format!("{pointer}/{name}"))),
         one => look(one, pointer.to_owned()),
     }

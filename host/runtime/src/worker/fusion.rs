@@ -1,7 +1,9 @@
 //! When a reader may process an emission at once, before it is on the log.
 //!
 //! A reader is fused on a topic only when nothing that this shard wrote there before is still unread by it: it has,
-//! since the assignment, reached the stable end that the topic had then, and read every later record of this shard.
+//! since the assignment, reached the end that the topic had then, and read every later record of this shard. The end is
+//! that of what was written, not only of what is stable: another's open transaction may hide what an earlier owner of
+//! this shard committed.
 
 use super::lineage;
 use fermata_core::{Offset, Record, Shard};
@@ -9,7 +11,7 @@ use fermata_core::{Offset, Record, Shard};
 /// What one reader still has to read of one topic on this shard.
 #[derive(Clone, Copy, Debug)]
 pub struct Track {
-    /// Stable end when the shard was assigned.
+    /// The end of what was written when the shard was assigned.
     end: Offset,
     caught_up: bool,
     /// Records that this shard appended since then and that the reader has not yet met.

@@ -199,7 +199,10 @@ impl Worker {
         let progress = match self.try_step(max_wait) {
             Ok(progress) => progress,
             Err(WorkerError::Log(LogError::Away(why))) => {
-                tracing::warn!(worker = self.spec.index, "the log is away: {why}; the batch is dropped and read again");
+                tracing::warn!(
+                    worker = self.spec.index,
+                    "the log is away: {why}; the batch is dropped and read again"
+                );
                 if self.abandon().is_err() {
                     self.leave();
                 }
@@ -271,9 +274,9 @@ impl Worker {
                 Polled::Idle => break,
                 Polled::Records(records) => self.process(&records)?,
                 Polled::Assigned(shards) => {
+                    self.unrestored.extend(shards);
                     // What is open was made without these shards, and is ended first.
                     self.commit(BTreeMap::new())?;
-                    self.unrestored.extend(shards);
                     if self.unresolved.is_some() {
                         // Nothing may be asked of the session before its answer; the next step goes on here.
                         return Ok(true);
@@ -283,16 +286,18 @@ impl Worker {
                     self.obey()?;
                 }
                 Polled::Revoked { shards, lost } => {
-                    if lost {
-                        self.abandon()?;
+                    let ended = if lost {
+                        self.abandon()
                     } else {
-                        self.commit(BTreeMap::new())?;
-                    }
+                        self.commit(BTreeMap::new())
+                    };
+                    // They are gone whatever became of the batch: told once, the session does not say it again.
                     for shard in shards {
                         self.shards.remove(&shard);
                         self.unrestored.remove(&shard);
                         self.spec.board.forget(self.spec.index, shard);
                     }
+                    ended?;
                     worked = true;
                     break;
                 }
@@ -353,7 +358,8 @@ impl Worker {
         if task.paused.is_some() || record.offset < task.position(&record.topic) {
             return Ok(());
         }
-        if lineage::done_for(record, &task.wiring.mark) {
+        // On a head the mark would be a producer's own word.
+        if !inlet.head && lineage::done_for(record, &task.wiring.mark) {
             task.pass(&record.topic, record.offset);
             task.counts.skipped += 1;
             self.stale_reports = true;
@@ -392,8 +398,10 @@ impl Worker {
         for state in self.shards.values_mut() {
             for (task, tracks) in state.tasks.iter().zip(&mut state.tracks) {
                 for (topic, track) in tracks.iter_mut().filter(|(_, t)| !t.caught_up()) {
+                    // What an open transaction still hides is not a gap.
+                    let stable = log.bounds(topic, state.shard)?.end >= track.end();
                     let next = log.read(topic, state.shard, task.position(topic), 1)?;
-                    if next.first().is_none_or(|r| r.offset >= track.end()) {
+                    if stable && next.first().is_none_or(|r| r.offset >= track.end()) {
                         track.nothing_left();
                     }
                 }

@@ -7,6 +7,7 @@ use super::task::Task;
 use super::{Worker, WorkerError};
 use fermata_core::journal::JournalRecord;
 use fermata_core::names::Purpose;
+use fermata_core::ports::LogError;
 use fermata_core::{Shard, Timestamp, TopicName};
 use std::collections::BTreeMap;
 
@@ -59,7 +60,7 @@ impl Worker {
                 let position = entry.and_then(|(_, e)| e.position(topic)).unwrap_or(bounds.start);
                 task.positions.insert(topic.clone(), position);
                 if wiring.inputs.get(topic).is_some_and(|i| !i.head) {
-                    own.insert(topic.clone(), Track::new(bounds.end, position));
+                    own.insert(topic.clone(), Track::new(bounds.high, position));
                 }
             }
             tasks.push(task);
@@ -81,6 +82,15 @@ impl Worker {
             state.next_due = [state.next_due, due].into_iter().flatten().min();
         }
         let topics: Vec<TopicName> = state.topics();
+        for topic in &topics {
+            let next = state.lowest(topic).unwrap_or_default();
+            // An open transaction of an earlier owner may hide the journal's true end: then the group knows better.
+            let committed = self.session().committed(topic, shard)?;
+            if let Some(committed) = committed.filter(|c| *c > next) {
+                let found = format!("shard {shard}: the group stands at {committed} of {topic}, the journal at {next}");
+                return Err(LogError::Away(found).into());
+            }
+        }
         for topic in topics {
             let next = state.lowest(&topic).unwrap_or_default();
             self.session().seek(&topic, shard, next)?;

@@ -28,7 +28,13 @@ pub struct Global {
     #[arg(short, long, global = true, env = "FERMATA_PIPELINE", value_name = "NAME")]
     pub pipeline: Option<String>,
     /// Server to talk to
-    #[arg(long, global = true, env = "FERMATA_SERVER", default_value = "http://127.0.0.1:8640", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "FERMATA_SERVER",
+        default_value = "http://127.0.0.1:8640",
+        value_name = "URL"
+    )]
     pub server: String,
     /// Form of the output
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
@@ -87,9 +93,7 @@ pub enum Verb {
     /// Move a stage to another component while records flow
     Deploy(DeployArgs),
     /// Take the last deployment of a stage back
-    Rollback {
-        stage: String,
-    },
+    Rollback { stage: String },
     /// What was deployed
     Deployments {
         #[command(subcommand)]
@@ -112,10 +116,7 @@ pub enum Verb {
     Version,
     /// Compiles one component, file to file, apart from the process that serves
     #[command(name = "__compile", hide = true)]
-    Compile {
-        from: PathBuf,
-        into: PathBuf,
-    },
+    Compile { from: PathBuf, into: PathBuf },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -33,14 +33,20 @@ impl Client {
         let server = global.server.trim_end_matches('/').to_owned();
         let uri: Option<Uri> = server.parse().ok();
         if !uri.is_some_and(|u| u.scheme_str() == Some("http") && u.host().is_some()) {
-            return Err(Failure::usage(format!("--server {server:?} is not a URL such as http://127.0.0.1:8640")));
+            return Err(Failure::usage(format!(
+                "--server {server:?} is not a URL such as http://127.0.0.1:8640"
+            )));
         }
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
             .build();
-        Ok(Self { agent: config.into(), server, pipeline: global.pipeline.clone() })
+        Ok(Self {
+            agent: config.into(),
+            server,
+            pipeline: global.pipeline.clone(),
+        })
     }
 
     /// The pipeline named by `-p`, or the only one of the server.
@@ -60,7 +66,10 @@ impl Client {
                 self.pipeline = Some(one.to_owned());
                 Ok(one.to_owned())
             }
-            _ => Err(Failure::usage(format!("name a pipeline with -p; there are: {}", names.join(", ")))),
+            _ => Err(Failure::usage(format!(
+                "name a pipeline with -p; there are: {}",
+                names.join(", ")
+            ))),
         }
     }
 
@@ -81,7 +90,11 @@ impl Client {
         let text = response.body_mut().read_to_string().map_err(|e| self.unreachable(&e))?;
         match response.status().as_u16() {
             200..300 => Ok(text),
-            status => Err(refusal(status, &serde_json::from_str(&text).unwrap_or(Value::Null), &text)),
+            status => Err(refusal(
+                status,
+                &serde_json::from_str(&text).unwrap_or(Value::Null),
+                &text,
+            )),
         }
     }
 
@@ -162,7 +175,10 @@ fn refusal(status: u16, body: &Value, text: &str) -> Failure {
         return Failure::new(
             codes::CLI_UNREACHABLE,
             exit,
-            format!("the server answered {status}: {}", text.chars().take(200).collect::<String>()),
+            format!(
+                "the server answered {status}: {}",
+                text.chars().take(200).collect::<String>()
+            ),
         );
     };
     let code = body["code"].as_str().unwrap_or(codes::HTTP_BAD_REQUEST);

@@ -12,15 +12,15 @@ use fermata_core::ports::Artifact;
 use serde_json::json;
 use std::path::Path;
 
-pub fn run(
-    talk: &Talk,
-    client: impl Fn() -> Result<Client, Failure>,
-    verb: ComponentVerb,
-) -> Result<Exit, Failure> {
+pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, verb: ComponentVerb) -> Result<Exit, Failure> {
     let ComponentVerb::Inspect { component } = verb;
     if component.starts_with("sha256:") {
         let found = client()?.get(&format!("/api/v1/components/{component}"))?;
-        talk.print(if talk.json() { found.to_string() } else { format!("{found:#}") });
+        talk.print(if talk.json() {
+            found.to_string()
+        } else {
+            format!("{found:#}")
+        });
         return Ok(Exit::Ok);
     }
     let bytes = match component.strip_prefix("builtin:") {
@@ -45,13 +45,21 @@ pub fn run(
 
 fn print(talk: &Talk, artifact: &Artifact, description: &Description) {
     talk.print(format!("{} {}", description.name, description.version));
-    talk.print(format!("sha256:{}  {} KiB", artifact.digest.full(), artifact.bytes.len().div_ceil(1024)));
+    talk.print(format!(
+        "sha256:{}  {} KiB",
+        artifact.digest.full(),
+        artifact.bytes.len().div_ceil(1024)
+    ));
     let ports = |ports: &[Port]| ports.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
     talk.print(format!("in   {}", ports(&description.inputs)));
     talk.print(format!("out  {}", ports(&description.outputs)));
     let mut rows = Vec::new();
     for store in &description.stores {
-        rows.push(vec!["store".into(), store.name.clone(), format!("schema {}", store.schema)]);
+        rows.push(vec![
+            "store".into(),
+            store.name.clone(),
+            format!("schema {}", store.schema),
+        ]);
     }
     for view in &description.views {
         rows.push(vec!["view".into(), view.name.clone(), format!("{:?}", view.scope)]);

@@ -32,7 +32,10 @@ fn reference(talk: &Talk, client: &Client, component: &str) -> Result<String, Fa
     let bytes = crate::host::artifacts::file(Path::new(component))?;
     let answer = client.post_bytes("/api/v1/components", "application/wasm", &bytes)?;
     let kept = plain(&answer.body["component"]);
-    talk.say(format!("uploaded {component}, {} KiB, {kept}", bytes.len().div_ceil(1024)));
+    talk.say(format!(
+        "uploaded {component}, {} KiB, {kept}",
+        bytes.len().div_ceil(1024)
+    ));
     Ok(kept)
 }
 
@@ -69,10 +72,17 @@ fn follow(talk: &Talk, client: &Client, global: &Global, answer: Answer) -> Resu
         }
         let states = deployment["states"].as_array().map(Vec::as_slice).unwrap_or_default();
         for (i, state) in states.iter().enumerate().skip(said) {
+            let name = plain(&state["state"]);
+            let switched =
+                deployment["tasks"].as_array().map(Vec::len) == deployment["shards"].as_u64().map(|n| n as usize);
+            if name == "Switching" && i + 1 == states.len() && !switched {
+                // Said once its count is whole, or when what follows is known.
+                break;
+            }
             let joint = if i == 0 { "" } else { "→" };
-            talk.part(format!(" {joint} {}", state_line(deployment, &plain(&state["state"]))));
+            talk.part(format!(" {joint} {}", state_line(deployment, &name)));
+            said = i + 1;
         }
-        said = states.len();
         (deployment["ended"] == true).then(|| deployment.clone())
     });
     talk.say("");
@@ -80,7 +90,11 @@ fn follow(talk: &Talk, client: &Client, global: &Global, answer: Answer) -> Resu
         Failure::new(
             codes::CLI_TIMEOUT,
             Exit::TimedOut,
-            format!("dep/{number} has not ended within {}: it is {}", shown(wait), plain(&last["state"])),
+            format!(
+                "dep/{number} has not ended within {}: it is {}",
+                shown(wait),
+                plain(&last["state"])
+            ),
         )
     })?;
     if deployment["state"] == "Refused" {
@@ -117,7 +131,11 @@ fn refused(client: &Client, command: &str) -> Result<Exit, Failure> {
             Exit::Refused,
             plain(&outcome["because"]),
         )),
-        Err(_) => Err(Failure::new(codes::CLI_TIMEOUT, Exit::TimedOut, "the command has not been met yet")),
+        Err(_) => Err(Failure::new(
+            codes::CLI_TIMEOUT,
+            Exit::TimedOut,
+            "the command has not been met yet",
+        )),
     }
 }
 
@@ -125,7 +143,11 @@ fn refusal(deployment: &Value) -> Failure {
     Failure::new(
         plain_or(&deployment["code"], codes::CONTROL_REFUSED),
         Exit::Refused,
-        format!("{} was refused: {}", plain(&deployment["id"]), plain(&deployment["because"])),
+        format!(
+            "{} was refused: {}",
+            plain(&deployment["id"]),
+            plain(&deployment["because"])
+        ),
     )
 }
 
@@ -155,20 +177,30 @@ fn state_line(deployment: &Value, state: &str) -> String {
             let probation = Duration::from_millis(deployment["probation_ms"].as_u64().unwrap_or_default());
             format!("Probation {}", shown(probation))
         }
-        "RolledBack" => format!("RolledBack {}/{}: {}", tasks("returned"), deployment["shards"], plain(&deployment["because"])),
+        "RolledBack" => format!(
+            "RolledBack {}/{}: {}",
+            tasks("returned"),
+            deployment["shards"],
+            plain(&deployment["because"])
+        ),
         other => capital(other),
     }
 }
 
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|c| c.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 fn receipt_line(receipts: &Value) -> String {
     let all = receipts["receipts"].as_array().map(Vec::as_slice).unwrap_or_default();
     let longest = |name: &str| all.iter().filter_map(|r| r[name].as_u64()).max();
-    let synced = longest("synced_micros").map(|s| format!(" ({} with the sync)", micros(s))).unwrap_or_default();
+    let synced = longest("synced_micros")
+        .map(|s| format!(" ({} with the sync)", micros(s)))
+        .unwrap_or_default();
     format!(
         "receipt: {} tasks, each in the first transaction of its new version; longest pause {}{synced}",
         all.len(),
@@ -178,7 +210,9 @@ fn receipt_line(receipts: &Value) -> String {
 
 fn number(text: &str) -> Result<u64, Failure> {
     let digits = text.strip_prefix("dep/").unwrap_or(text);
-    digits.parse().map_err(|_| Failure::usage(format!("{text:?} is not a deployment: expected 1 or dep/1")))
+    digits
+        .parse()
+        .map_err(|_| Failure::usage(format!("{text:?} is not a deployment: expected 1 or dep/1")))
 }
 
 pub fn deployments(talk: &Talk, mut client: Client, verb: Option<DeploymentsVerb>) -> Result<Exit, Failure> {
@@ -189,7 +223,12 @@ pub fn deployments(talk: &Talk, mut client: Client, verb: Option<DeploymentsVerb
             talk.print_json(&one);
             return Ok(Exit::Ok);
         }
-        talk.print(format!("{} {}  {}", plain(&one["id"]), title(&one), capital(&plain(&one["state"]))));
+        talk.print(format!(
+            "{} {}  {}",
+            plain(&one["id"]),
+            title(&one),
+            capital(&plain(&one["state"]))
+        ));
         talk.print(format!("component {}", plain(&one["component"])));
         for name in ["reason", "because", "code"] {
             if !one[name].is_null() {
@@ -208,7 +247,12 @@ pub fn deployments(talk: &Talk, mut client: Client, verb: Option<DeploymentsVerb
         return Ok(Exit::Ok);
     }
     let rows = all["deployments"].as_array().into_iter().flatten().map(|d| {
-        let longest = d["tasks"].as_array().into_iter().flatten().filter_map(|t| t["pause_micros"].as_u64()).max();
+        let longest = d["tasks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|t| t["pause_micros"].as_u64())
+            .max();
         vec![
             plain(&d["id"]),
             plain(&d["stage"]),
@@ -220,7 +264,16 @@ pub fn deployments(talk: &Talk, mut client: Client, verb: Option<DeploymentsVerb
             plain(&d["reason"]),
         ]
     });
-    let head = ["DEPLOYMENT", "STAGE", "OLD", "NEW", "STATE", "PAUSE", "COMPONENT", "REASON"];
+    let head = [
+        "DEPLOYMENT",
+        "STAGE",
+        "OLD",
+        "NEW",
+        "STATE",
+        "PAUSE",
+        "COMPONENT",
+        "REASON",
+    ];
     talk.print(table(&head, &rows.collect::<Vec<_>>()));
     Ok(Exit::Ok)
 }
@@ -234,8 +287,11 @@ pub fn receipts(talk: &Talk, mut client: Client, deployment: &str) -> Result<Exi
     }
     let rows = found["receipts"].as_array().into_iter().flatten().map(|r| {
         let positions = r["positions"].as_object();
-        let positions: Vec<String> =
-            positions.into_iter().flatten().map(|(t, o)| format!("{t}:{}", plain(o))).collect();
+        let positions: Vec<String> = positions
+            .into_iter()
+            .flatten()
+            .map(|(t, o)| format!("{t}:{}", plain(o)))
+            .collect();
         vec![
             plain(&r["shard"]),
             plain(&r["sequence"]),
@@ -247,7 +303,16 @@ pub fn receipts(talk: &Talk, mut client: Client, deployment: &str) -> Result<Exi
             positions.join(" "),
         ]
     });
-    let head = ["SHARD", "JOURNAL", "OLD", "NEW", "RECORDS BEFORE", "PAUSE", "WITH SYNC", "CUTOVER"];
+    let head = [
+        "SHARD",
+        "JOURNAL",
+        "OLD",
+        "NEW",
+        "RECORDS BEFORE",
+        "PAUSE",
+        "WITH SYNC",
+        "CUTOVER",
+    ];
     talk.print(table(&head, &rows.collect::<Vec<_>>()));
     Ok(Exit::Ok)
 }

@@ -107,16 +107,25 @@ fn say_done(talk: &Talk, client: &mut Client, wish: Wish, global: &Global) -> Re
 
 /// `48,210 taken_in · 48,200 accepted · ...`, as the manifest's summary names them.
 pub fn figures(status: &Value) -> String {
-    let names = status["summary_order"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let mut parts: Vec<String> =
-        names.map(|name| format!("{} {}", name.replace('_', " "), plain(&status["summary"][name]))).collect();
+    let names = status["summary_order"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let mut parts: Vec<String> = names
+        .map(|name| format!("{} {}", name.replace('_', " "), plain(&status["summary"][name])))
+        .collect();
     parts.push(format!("dead {}", plain(&status["dead_letters"])));
     parts.join(" · ")
 }
 
 fn not_drained(outcome: &Value) -> Failure {
-    let blocking: Vec<String> =
-        outcome["blocking"].as_array().into_iter().flatten().map(plain).collect();
+    let blocking: Vec<String> = outcome["blocking"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(plain)
+        .collect();
     let timeout = Duration::from_millis(outcome["timeout-ms"].as_u64().unwrap_or_default());
     let failure = Failure::new(
         codes::CONTROL_NOT_DRAINED,

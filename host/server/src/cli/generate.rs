@@ -28,7 +28,14 @@ pub fn run(talk: &Talk, mut client: Client, args: GenerateArgs) -> Result<Exit, 
         Some(name) => artifacts::builtin(name)?,
         None => artifacts::file(Path::new(&generator.component))?,
     });
-    let mut load = Load::start(&executor, &artifact, &manifest, generator, args.config.as_deref(), args.seed)?;
+    let mut load = Load::start(
+        &executor,
+        &artifact,
+        &manifest,
+        generator,
+        args.config.as_deref(),
+        args.seed,
+    )?;
     let interrupt = Interrupt::listen()?;
     let mut sender = Sender { client, sent: 0 };
     if !args.no_setup {
@@ -65,7 +72,11 @@ pub fn run(talk: &Talk, mut client: Client, args: GenerateArgs) -> Result<Exit, 
     }
     let count = sender.sent - set_up;
     let seconds = began.elapsed().as_secs_f64();
-    talk.say(format!("{} taken in within {seconds:.1} s, {:.0} a second", grouped(count), count as f64 / seconds));
+    talk.say(format!(
+        "{} taken in within {seconds:.1} s, {:.0} a second",
+        grouped(count),
+        count as f64 / seconds
+    ));
     if talk.json() {
         talk.print_json(&json!({
             "schema": "fermata.generate/1", "generator": generator.name, "seed": args.seed,
@@ -119,7 +130,8 @@ impl Sender {
         for (topic, records) in by_topic {
             let path = self.client.path(&format!("/topics/{}/records", segment(&topic)))?;
             let count = records.len() as u64;
-            self.client.post_bytes(&path, ENVELOPE, json!({ "records": records }).to_string().as_bytes())?;
+            self.client
+                .post_bytes(&path, ENVELOPE, json!({ "records": records }).to_string().as_bytes())?;
             self.sent += count;
         }
         Ok(())
@@ -128,14 +140,22 @@ impl Sender {
     /// Set-up must have ended before load begins.
     fn wait_taken_in(&mut self) -> Result<(), Failure> {
         let path = self.client.path("/status")?;
-        let still = |status: &Value| status["lag"] == 0 && matches!(&status["in_flight"], Value::Null | Value::Number(_)) && status["in_flight"].as_u64().unwrap_or(0) == 0;
+        let still = |status: &Value| {
+            status["lag"] == 0
+                && matches!(&status["in_flight"], Value::Null | Value::Number(_))
+                && status["in_flight"].as_u64().unwrap_or(0) == 0
+        };
         let deadline = Instant::now() + SETUP_WAIT;
         loop {
             if still(&self.client.get(&path)?) {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(Failure::new(codes::CLI_TIMEOUT, Exit::TimedOut, "the set-up has not ended in time"));
+                return Err(Failure::new(
+                    codes::CLI_TIMEOUT,
+                    Exit::TimedOut,
+                    "the set-up has not ended in time",
+                ));
             }
             std::thread::sleep(LOOK);
         }

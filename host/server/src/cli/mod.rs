@@ -49,7 +49,11 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
                     "contract": fermata_core::journal::CONTRACT,
                 }));
             } else {
-                talk.print(format!("fermata {} (stages: {})", crate::VERSION, fermata_core::journal::CONTRACT));
+                talk.print(format!(
+                    "fermata {} (stages: {})",
+                    crate::VERSION,
+                    fermata_core::journal::CONTRACT
+                ));
             }
             Ok(Exit::Ok)
         }
@@ -77,7 +81,16 @@ mod tests {
             &["demo", "--payments", "20000", "--seed", "7", "--exit", "-o", "json"][..],
             &["run", "-f", "p.toml", "--data-dir", "d", "--workers", "3"],
             &["drain", "--wait", "--timeout", "5s"],
-            &["deploy", "account", "builtin:account@1.1.0", "--wait", "--reason", "x", "--probation", "200ms"],
+            &[
+                "deploy",
+                "account",
+                "builtin:account@1.1.0",
+                "--wait",
+                "--reason",
+                "x",
+                "--probation",
+                "200ms",
+            ],
             &["__compile", "in", "out"],
             &["deployments"],
             &["verify", "--data-dir", "d", "--replay"],

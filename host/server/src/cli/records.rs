@@ -41,8 +41,16 @@ pub fn produce(talk: &Talk, mut client: Client, args: ProduceArgs) -> Result<Exi
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
-    let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-    Failure::new(codes::RECORD_REFUSED, exit, format!("{} cannot be read: {error}", path.display()))
+    let exit = if error.kind() == std::io::ErrorKind::NotFound {
+        Exit::NotFound
+    } else {
+        Exit::Failed
+    };
+    Failure::new(
+        codes::RECORD_REFUSED,
+        exit,
+        format!("{} cannot be read: {error}", path.display()),
+    )
 }
 
 fn send(talk: &Talk, client: &Client, path: &str, batch: &mut Vec<Value>, sent: u64) -> Result<u64, Failure> {
@@ -72,7 +80,12 @@ pub fn consume(talk: &Talk, mut client: Client, args: ConsumeArgs) -> Result<Exi
     let described = client.get(&topic)?;
     let partitions: Vec<u64> = match args.partition {
         Some(one) => vec![u64::from(one)],
-        None => described["partitions"].as_array().into_iter().flatten().filter_map(|p| p["partition"].as_u64()).collect(),
+        None => described["partitions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|p| p["partition"].as_u64())
+            .collect(),
     };
     let mut next: Vec<(u64, u64)> = partitions.into_iter().map(|p| (p, args.offset)).collect();
     let mut left = args.limit.unwrap_or(u64::MAX);
@@ -110,9 +123,19 @@ fn print_record(talk: &Talk, record: &Value) {
     }
     let part = |name: &str| {
         let hex = format!("{name}_hex");
-        if record[&hex].is_null() { plain(&record[name]) } else { format!("0x{}", plain(&record[&hex])) }
+        if record[&hex].is_null() {
+            plain(&record[name])
+        } else {
+            format!("0x{}", plain(&record[&hex]))
+        }
     };
-    talk.print(format!("{}/{}\t{}\t{}", record["partition"], record["offset"], part("key"), part("value")));
+    talk.print(format!(
+        "{}/{}\t{}\t{}",
+        record["partition"],
+        record["offset"],
+        part("key"),
+        part("value")
+    ));
 }
 
 pub fn dlq(talk: &Talk, mut client: Client, verb: DlqVerb) -> Result<Exit, Failure> {
@@ -169,5 +192,10 @@ pub fn dlq(talk: &Talk, mut client: Client, verb: DlqVerb) -> Result<Exit, Failu
 
 fn source(letter: &Value) -> String {
     let at = &letter["source"];
-    format!("{}/{}/{}", plain(&at["topic"]), plain(&at["partition"]), plain(&at["offset"]))
+    format!(
+        "{}/{}/{}",
+        plain(&at["topic"]),
+        plain(&at["partition"]),
+        plain(&at["offset"])
+    )
 }

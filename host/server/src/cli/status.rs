@@ -21,7 +21,9 @@ pub fn run(talk: &Talk, mut client: Client) -> Result<Exit, Failure> {
 }
 
 fn head(status: &Value) -> String {
-    let p99 = status["latency_us"]["p99"].as_u64().map_or_else(|| "-".to_owned(), micros);
+    let p99 = status["latency_us"]["p99"]
+        .as_u64()
+        .map_or_else(|| "-".to_owned(), micros);
     format!(
         "{}  {}  {}/{} shards  lag {}  in flight {}  p99 {p99}  goals {}/{}  dead {}  epoch {}",
         plain(&status["pipeline"]),
@@ -44,14 +46,24 @@ fn stages(status: &Value) -> String {
             plain(&s["stage"]),
             plain(&s["version"]),
             plain(&s["digest"]).chars().take(12).collect(),
-            s["records_per_s"].as_f64().map_or_else(|| "-".to_owned(), |r| grouped(r.round() as u64)),
+            s["records_per_s"]
+                .as_f64()
+                .map_or_else(|| "-".to_owned(), |r| grouped(r.round() as u64)),
             number("processed"),
             number("rejected"),
             number("faults"),
         ]
     });
     table(
-        &["STAGE", "VERSION", "DIGEST", "RECORDS/S", "RECORDS", "REJECTED", "FAULTS"],
+        &[
+            "STAGE",
+            "VERSION",
+            "DIGEST",
+            "RECORDS/S",
+            "RECORDS",
+            "REJECTED",
+            "FAULTS",
+        ],
         &rows.collect::<Vec<_>>(),
     )
 }
@@ -65,9 +77,15 @@ fn remarks(status: &Value) -> Vec<String> {
         }
     }
     if let Some(paused) = status["paused"].as_object() {
-        let reason = paused.get("reason").filter(|r| !r.is_null()).map(|r| format!(": {}", plain(r)));
+        let reason = paused
+            .get("reason")
+            .filter(|r| !r.is_null())
+            .map(|r| format!(": {}", plain(r)));
         let by = paused.get("by").map(plain).unwrap_or_default();
-        lines.push(format!("! intake is closed by {by}{}; next: fermata resume", reason.unwrap_or_default()));
+        lines.push(format!(
+            "! intake is closed by {by}{}; next: fermata resume",
+            reason.unwrap_or_default()
+        ));
     }
     for stage in status["stages"].as_array().into_iter().flatten() {
         for task in stage["paused"].as_array().into_iter().flatten() {

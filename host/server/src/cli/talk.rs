@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let text = table(&["A", "LONG"], &[vec!["xyz".into(), "1".into()], vec!["é".into(), "2".into()]]);
+        let text = table(
+            &["A", "LONG"],
+            &[vec!["xyz".into(), "1".into()], vec!["é".into(), "2".into()]],
+        );
         assert_eq!(text, "A    LONG\nxyz  1\né    2");
     }
 }

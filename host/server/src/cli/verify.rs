@@ -8,11 +8,7 @@ use crate::failure::{Exit, Failure};
 use fermata_core::codes;
 use serde_json::{Value, json};
 
-pub fn run(
-    talk: &Talk,
-    client: impl Fn() -> Result<Client, Failure>,
-    args: VerifyArgs,
-) -> Result<Exit, Failure> {
+pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, args: VerifyArgs) -> Result<Exit, Failure> {
     let report = match &args.data_dir {
         Some(folder) => books::offline(folder, args.file.as_deref(), args.replay)?,
         None => {
@@ -33,7 +29,11 @@ pub fn run(
     Err(Failure::new(
         codes::CLI_DIFFERENCES,
         Exit::Differences,
-        format!("the books of {} do not agree: {} differences", plain(&report["pipeline"]), grouped(count)),
+        format!(
+            "the books of {} do not agree: {} differences",
+            plain(&report["pipeline"]),
+            grouped(count)
+        ),
     ))
 }
 

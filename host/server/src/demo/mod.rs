@@ -43,9 +43,10 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     let manifest = Arc::new(parse::parse(MANIFEST_NAME, MANIFEST)?);
-    let generator = manifest.generators.first().ok_or_else(|| {
-        Failure::failed(codes::MANIFEST_REFERENCE, format!("{MANIFEST_NAME} has no generator"))
-    })?;
+    let generator = manifest
+        .generators
+        .first()
+        .ok_or_else(|| Failure::failed(codes::MANIFEST_REFERENCE, format!("{MANIFEST_NAME} has no generator")))?;
     let listener = http::bind(args.listen)?;
     let interrupt = Interrupt::listen()?;
     let folder = Folder::make(&args)?;
@@ -64,12 +65,27 @@ pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     spec.probe = hold::from_environment()?;
     spec.store = Options {
         retention_bytes: Some(LOG_BYTES),
-        kept: [Purpose::Control, Purpose::Status, Purpose::DeadLetters].map(|p| p.topic(&manifest.name)).into(),
+        kept: [Purpose::Control, Purpose::Status, Purpose::DeadLetters]
+            .map(|p| p.topic(&manifest.name))
+            .into(),
         ..Options::default()
     };
     let host = Host::start(spec)?;
-    let load = Load::start(&*executor, &artifact, &manifest, generator, args.config.as_deref(), args.seed)?;
-    let done = Demo { talk, args: &args, app: &host.app, interrupt: &interrupt }.run(load, &host, &folder);
+    let load = Load::start(
+        &*executor,
+        &artifact,
+        &manifest,
+        generator,
+        args.config.as_deref(),
+        args.seed,
+    )?;
+    let done = Demo {
+        talk,
+        args: &args,
+        app: &host.app,
+        interrupt: &interrupt,
+    }
+    .run(load, &host, &folder);
     let exit = match done {
         Ok(exit) => exit,
         Err(_) if host.failed().is_some() => return Err(give_up(host)),
@@ -93,7 +109,10 @@ struct Demo<'a> {
 impl Demo<'_> {
     fn run(&self, mut load: Load, host: &Host, folder: &Folder) -> Result<Exit, Failure> {
         let app = self.app;
-        let rate = self.args.rate.unwrap_or(if self.args.payments.is_some() { 0 } else { RATE });
+        let rate = self
+            .args
+            .rate
+            .unwrap_or(if self.args.payments.is_some() { 0 } else { RATE });
         self.head(folder);
         self.set_up(&mut load)?;
         let set_up = summary::first_figure(app)?;
@@ -103,14 +122,23 @@ impl Demo<'_> {
         let began = Instant::now();
         self.drive(&mut load, rate)?;
         flow::take_in_and_drain(app, AUTHOR, TAKE_IN)?;
-        let run = Run { set_up, ended_before: before, took: began.elapsed(), args: self.args };
+        let run = Run {
+            set_up,
+            ended_before: before,
+            took: began.elapsed(),
+            args: self.args,
+        };
         let shape = summary::shape(app, &run)?;
         if self.talk.json() {
             self.talk.print_json(&shape);
         } else {
             self.talk.print(summary::text(app, &shape));
         }
-        let exit = if shape["verify"] == "ok" { Exit::Ok } else { Exit::Differences };
+        let exit = if shape["verify"] == "ok" {
+            Exit::Ok
+        } else {
+            Exit::Differences
+        };
         if self.args.payments.is_some() && !self.args.exit && exit == Exit::Ok {
             flow::resume(app, AUTHOR)?;
             self.talk.say("the load has ended; the pipeline goes on until Ctrl-C");
@@ -124,7 +152,11 @@ impl Demo<'_> {
     }
 
     fn head(&self, folder: &Folder) {
-        let keep = if folder.temporary.is_some() { " (--keep to keep)" } else { "" };
+        let keep = if folder.temporary.is_some() {
+            " (--keep to keep)"
+        } else {
+            ""
+        };
         self.talk.say(format!(
             "fermata {} · pipeline {} · embedded log in {}{keep} · {} shards · {} workers",
             crate::VERSION,
@@ -162,9 +194,12 @@ impl Demo<'_> {
             (rate, _) => format!("{}/s", grouped(rate)),
         };
         let noun = &self.app.manifest.noun;
-        self.talk.say(format!("✓ set-up: {} {noun}   generator {speed}", grouped(set_up)));
+        self.talk
+            .say(format!("✓ set-up: {} {noun}   generator {speed}", grouped(set_up)));
         let Some(address) = address else { return };
-        self.talk.say(format!("API http://{address}/api/v1/pipelines   metrics http://{address}/metrics"));
+        self.talk.say(format!(
+            "API http://{address}/api/v1/pipelines   metrics http://{address}/metrics"
+        ));
         let program = std::env::current_exe().ok();
         if let Some(folder) = program.as_deref().and_then(Path::parent) {
             let server = if address.to_string() == crate::cli::args::DEFAULT_LISTEN {
@@ -173,7 +208,8 @@ impl Demo<'_> {
                 format!(" FERMATA_SERVER=http://{address}")
             };
             self.talk.say("second terminal:");
-            self.talk.say(format!("  export PATH=\"{}:$PATH\"{server}", folder.display()));
+            self.talk
+                .say(format!("  export PATH=\"{}:$PATH\"{server}", folder.display()));
         }
         self.talk.say(
             "next    fermata status · fermata deploy account builtin:account@1.1.0 --wait · Ctrl-C stops and prints a summary",
@@ -221,7 +257,11 @@ impl<'a> GoalLine<'a> {
             let style = ProgressStyle::with_template("{msg}").expect("a constant template");
             ProgressBar::new_spinner().with_style(style)
         });
-        Self { talk, bar, last: Instant::now() }
+        Self {
+            talk,
+            bar,
+            last: Instant::now(),
+        }
     }
 
     fn refresh(&mut self, app: &App) {
@@ -230,7 +270,9 @@ impl<'a> GoalLine<'a> {
             return;
         }
         self.last = Instant::now();
-        let verdicts = goals::verdicts(app).into_iter().map(|v| format!("{} {}", v.text, v.mark()));
+        let verdicts = goals::verdicts(app)
+            .into_iter()
+            .map(|v| format!("{} {}", v.text, v.mark()));
         let text = format!("goals   {}", verdicts.collect::<Vec<_>>().join("   "));
         match &self.bar {
             Some(bar) => bar.set_message(text),
@@ -256,14 +298,26 @@ impl Folder {
         let failed = |e: std::io::Error| Failure::failed(codes::LOG_FAILED, format!("cannot make a folder: {e}"));
         if let Some(path) = &args.data_dir {
             std::fs::create_dir_all(path).map_err(failed)?;
-            return Ok(Self { path: path.clone(), temporary: None });
+            return Ok(Self {
+                path: path.clone(),
+                temporary: None,
+            });
         }
-        let temporary = tempfile::Builder::new().prefix("fermata-demo-").tempdir().map_err(failed)?;
+        let temporary = tempfile::Builder::new()
+            .prefix("fermata-demo-")
+            .tempdir()
+            .map_err(failed)?;
         let path = temporary.path().to_owned();
         if args.keep {
-            return Ok(Self { path: temporary.keep(), temporary: None });
+            return Ok(Self {
+                path: temporary.keep(),
+                temporary: None,
+            });
         }
-        Ok(Self { path, temporary: Some(temporary) })
+        Ok(Self {
+            path,
+            temporary: Some(temporary),
+        })
     }
 
     fn end(self, talk: &Talk) {

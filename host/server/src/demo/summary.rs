@@ -52,13 +52,19 @@ pub fn shape(app: &App, run: &Run<'_>) -> Result<Value, Failure> {
     shape.insert("workers".into(), run.args.workers.into());
     shape.extend(figures::summary(app).map_err(unreadable)?);
     shape.entry(SET_UP).or_insert(run.set_up.into());
-    shape.insert("dead_letters".into(), figures::dead_letters(app).map_err(unreadable)?.into());
+    shape.insert(
+        "dead_letters".into(),
+        figures::dead_letters(app).map_err(unreadable)?.into(),
+    );
     shape.insert("duplicates".into(), duplicates(app)?.into());
     let latency = watch::latency(app);
     shape.insert("latency_us".into(), status::quantiles(&latency));
     let rate = watch::per_second(ended(app)?.saturating_sub(run.ended_before), run.took);
     shape.insert(format!("{noun}_per_s"), ((rate * 10.0).round() / 10.0).into());
-    shape.insert("seconds".into(), ((run.took.as_secs_f64() * 1_000.0).round() / 1_000.0).into());
+    shape.insert(
+        "seconds".into(),
+        ((run.took.as_secs_f64() * 1_000.0).round() / 1_000.0).into(),
+    );
     let report = books::live(app, false)?;
     shape.insert("verify".into(), books::verdict(&report));
     Ok(Value::Object(shape))
@@ -109,7 +115,11 @@ pub fn text(app: &App, shape: &Value) -> String {
     }
     figures.extend(["dead_letters", "duplicates"].map(figure));
     lines.push(format!("summary  {}", figures.join(" · ")));
-    let latency = |name: &str| shape["latency_us"][name].as_u64().map_or_else(|| "-".to_owned(), micros);
+    let latency = |name: &str| {
+        shape["latency_us"][name]
+            .as_u64()
+            .map_or_else(|| "-".to_owned(), micros)
+    };
     let rate = shape[format!("{noun}_per_s")].as_f64().unwrap_or_default();
     lines.push(format!(
         "         {} {noun}/s · latency p50 {} p99 {} max {}",

@@ -19,7 +19,10 @@ impl Files {
     pub fn open(data_dir: &Path, base: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let folder = data_dir.join(FOLDER);
         std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder.display().to_string(), &e))?;
-        Ok(Self { folder, base: base.into() })
+        Ok(Self {
+            folder,
+            base: base.into(),
+        })
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -47,11 +50,17 @@ impl Files {
 }
 
 fn unreadable(reference: &str, error: &std::io::Error) -> ArtifactError {
-    ArtifactError::Unreadable { reference: reference.to_owned(), found: error.to_string() }
+    ArtifactError::Unreadable {
+        reference: reference.to_owned(),
+        found: error.to_string(),
+    }
 }
 
 fn not_found(reference: &str, found: impl Into<String>) -> ArtifactError {
-    ArtifactError::NotFound { reference: reference.to_owned(), found: found.into() }
+    ArtifactError::NotFound {
+        reference: reference.to_owned(),
+        found: found.into(),
+    }
 }
 
 impl Artifacts for Files {
@@ -81,7 +90,11 @@ impl Artifacts for Files {
             return Ok(artifact);
         }
         Err(ArtifactError::Unreadable {
-            found: format!("{} has other bytes: sha256:{}", self.path(digest).display(), artifact.digest.full()),
+            found: format!(
+                "{} has other bytes: sha256:{}",
+                self.path(digest).display(),
+                artifact.digest.full()
+            ),
             reference,
         })
     }
@@ -111,10 +124,16 @@ pub fn builtin(name: &str) -> Result<Bytes, ArtifactError> {
         );
         return Err(not_found(&reference, found));
     }
-    match bundles::ALL.iter().find(|b| name.split_once('@') == Some((b.name, b.version))) {
+    match bundles::ALL
+        .iter()
+        .find(|b| name.split_once('@') == Some((b.name, b.version)))
+    {
         Some(bundle) => Ok(Bytes::from_static(bundle.bytes)),
         None => {
-            let all: Vec<String> = bundles::ALL.iter().map(|b| format!("{}@{}", b.name, b.version)).collect();
+            let all: Vec<String> = bundles::ALL
+                .iter()
+                .map(|b| format!("{}@{}", b.name, b.version))
+                .collect();
             Err(not_found(&reference, format!("this binary carries {}", all.join(", "))))
         }
     }

@@ -8,7 +8,11 @@ use serde_json::{Map, Value};
 
 /// The summary's figures in the manifest's order, which are on disk when this returns.
 pub fn summary(app: &App) -> Result<Map<String, Value>, String> {
-    let figures = app.manifest.summary.iter().map(|count| Ok((count.name.clone(), one(app, count)?)));
+    let figures = app
+        .manifest
+        .summary
+        .iter()
+        .map(|count| Ok((count.name.clone(), one(app, count)?)));
     let figures = figures.collect::<Result<Map<_, _>, String>>()?;
     app.settle().map_err(|e| e.to_string())?;
     Ok(figures)
@@ -24,7 +28,9 @@ fn one(app: &App, count: &Count) -> Result<Value, String> {
 /// Records of a topic; of a head only those that its readers have taken in.
 pub fn records(app: &App, topic: &TopicName) -> Result<u64, String> {
     if app.manifest.topics.get(topic).is_some_and(|t| t.head) {
-        return Ok((0..app.manifest.partitions).map(|p| taken_in(app, topic, Shard(p))).sum());
+        return Ok((0..app.manifest.partitions)
+            .map(|p| taken_in(app, topic, Shard(p)))
+            .sum());
     }
     written(app, topic)
 }

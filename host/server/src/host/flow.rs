@@ -78,7 +78,10 @@ pub fn take_in_and_drain(app: &App, author: &str, wait: Duration) -> Result<(), 
             format!("not drained after {} s: {}", timeout.as_secs(), blocking.join("; ")),
         )),
         Progress::Refused { code, because } => Err(Failure::new(&code, Exit::Refused, because)),
-        other => Err(Failure::failed(codes::CONTROL_REFUSED, format!("the drain ended as {other:?}"))),
+        other => Err(Failure::failed(
+            codes::CONTROL_REFUSED,
+            format!("the drain ended as {other:?}"),
+        )),
     }
 }
 

@@ -60,7 +60,12 @@ pub fn verdicts(app: &App) -> Vec<Verdict> {
 }
 
 fn unknown(name: &str, because: &str) -> Verdict {
-    Verdict { name: name.to_owned(), met: None, value: Value::Null, text: format!("{name}: {because}") }
+    Verdict {
+        name: name.to_owned(),
+        met: None,
+        value: Value::Null,
+        text: format!("{name}: {because}"),
+    }
 }
 
 fn goal(app: &App, goal: &Goal) -> Verdict {
@@ -85,7 +90,13 @@ fn goal(app: &App, goal: &Goal) -> Verdict {
         Bound::Below(_) => value < bound,
         Bound::Above(_) => value >= bound,
     };
-    let shown = |n: f64| if time { seconds(n) } else { format!("{}/s", grouped(n.round() as u64)) };
+    let shown = |n: f64| {
+        if time {
+            seconds(n)
+        } else {
+            format!("{}/s", grouped(n.round() as u64))
+        }
+    };
     let found = if seen { shown(value) } else { "-".to_owned() };
     Verdict {
         name: goal.name.clone(),
@@ -97,7 +108,11 @@ fn goal(app: &App, goal: &Goal) -> Verdict {
 
 /// `value` to whole hundredths of `bound`.
 fn to_percents(value: f64, bound: f64) -> f64 {
-    if bound > 0.0 { (value / bound * 100.0).round() * bound / 100.0 } else { value }
+    if bound > 0.0 {
+        (value / bound * 100.0).round() * bound / 100.0
+    } else {
+        value
+    }
 }
 
 fn seconds(n: f64) -> String {
@@ -126,7 +141,9 @@ fn numbers(value: &Value) -> String {
     match value {
         Value::Object(all) => {
             let flat = all.iter().filter(|(_, v)| !v.is_object() && !v.is_array());
-            flat.map(|(name, v)| format!("{name} {}", plain(v))).collect::<Vec<_>>().join(", ")
+            flat.map(|(name, v)| format!("{name} {}", plain(v)))
+                .collect::<Vec<_>>()
+                .join(", ")
         }
         other => plain(other),
     }

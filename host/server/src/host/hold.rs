@@ -22,7 +22,9 @@ impl Probe for Hold {
         if moment != self.moment {
             return;
         }
-        let before = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        let before = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if before == Ok(1) {
             eprintln!("held at {}", moment.name());
             loop {
@@ -44,10 +46,16 @@ fn read(text: &str) -> Result<Arc<dyn Probe>, Failure> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
     let moment = Moment::ALL.into_iter().find(|m| m.name() == name);
     match (moment, count.parse()) {
-        (Some(moment), Ok(count)) if count > 0 => Ok(Arc::new(Hold { moment, left: AtomicU64::new(count) })),
+        (Some(moment), Ok(count)) if count > 0 => Ok(Arc::new(Hold {
+            moment,
+            left: AtomicU64::new(count),
+        })),
         _ => {
             let names: Vec<&str> = Moment::ALL.iter().map(|m| m.name()).collect();
-            Err(Failure::usage(format!("{VARIABLE}={text:?}: expected <moment>:<n>, moments {}", names.join(", "))))
+            Err(Failure::usage(format!(
+                "{VARIABLE}={text:?}: expected <moment>:<n>, moments {}",
+                names.join(", ")
+            )))
         }
     }
 }

@@ -119,7 +119,14 @@ impl Host {
             preparing: Preparing::Background,
         })
         .map_err(refused)?;
-        let app = Arc::new(App::new(&spec, log.clone(), store.clone(), board.clone(), &controller, stop.clone()));
+        let app = Arc::new(App::new(
+            &spec,
+            log.clone(),
+            store.clone(),
+            board.clone(),
+            &controller,
+            stop.clone(),
+        ));
         let mut threads = Threads::new(stop);
         let mut controller = controller;
         threads.run("fermata-control", move || match controller.step(CONTROL_WAIT) {
@@ -141,14 +148,21 @@ impl Host {
             };
             let mut worker = Worker::join(spec)
                 .map_err(|e| Failure::failed(codes::LOG_FAILED, format!("worker {index} cannot start: {e}")))?;
-            threads.run(&format!("fermata-worker-{index}"), move || match worker.step(WORKER_WAIT) {
-                Ok(_) => Outcome::Again,
-                Err(e) => Outcome::Failed(format!("worker {index} stopped: {e}")),
+            threads.run(&format!("fermata-worker-{index}"), move || {
+                match worker.step(WORKER_WAIT) {
+                    Ok(_) => Outcome::Again,
+                    Err(e) => Outcome::Failed(format!("worker {index} stopped: {e}")),
+                }
             })?;
         }
         let watched = app.clone();
         threads.every("fermata-watch", WATCH_INTERVAL, move || watched.watch.sample(&watched))?;
-        let mut host = Self { app, address: None, threads, http: None };
+        let mut host = Self {
+            app,
+            address: None,
+            threads,
+            http: None,
+        };
         if let Some(listener) = spec.listener {
             host.serve(listener)?;
         }

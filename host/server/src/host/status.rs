@@ -101,7 +101,9 @@ pub fn stages(app: &App) -> Value {
         let mut running: BTreeMap<String, u64> = BTreeMap::new();
         let mut paused = Vec::new();
         for (shard, report) in &reports {
-            let Some(task) = report.tasks.get(&stage.name) else { continue };
+            let Some(task) = report.tasks.get(&stage.name) else {
+                continue;
+            };
             if let Some(version) = task.version {
                 *running.entry(version.component.full()).or_default() += 1;
             }

@@ -70,7 +70,10 @@ pub struct Threads {
 
 impl Threads {
     pub fn new(stop: Stop) -> Self {
-        Self { stop, running: Vec::new() }
+        Self {
+            stop,
+            running: Vec::new(),
+        }
     }
 
     /// Calls `step` until asked to stop. A panic is a failure of the process.
@@ -102,13 +105,17 @@ impl Threads {
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-        let guard = Guard { stop: self.stop.clone(), name: name.to_owned() };
+        let guard = Guard {
+            stop: self.stop.clone(),
+            name: name.to_owned(),
+        };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             let guard = guard;
             body();
             drop(guard);
         });
-        let thread = thread.map_err(|e| Failure::failed(codes::LOG_FAILED, format!("thread {name} cannot start: {e}")))?;
+        let thread =
+            thread.map_err(|e| Failure::failed(codes::LOG_FAILED, format!("thread {name} cannot start: {e}")))?;
         self.running.push(thread);
         Ok(())
     }
@@ -130,7 +137,8 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stop.fail(format!("thread {} panicked: this is a defect of fermata", self.name));
+            self.stop
+                .fail(format!("thread {} panicked: this is a defect of fermata", self.name));
         }
     }
 }

@@ -44,7 +44,11 @@ impl Window {
 }
 
 pub fn per_second(count: u64, length: Duration) -> f64 {
-    if length.is_zero() { 0.0 } else { count as f64 / length.as_secs_f64() }
+    if length.is_zero() {
+        0.0
+    } else {
+        count as f64 / length.as_secs_f64()
+    }
 }
 
 impl Watch {
@@ -72,7 +76,11 @@ impl Watch {
         let begin = now.at.saturating_sub(length);
         let from = samples.iter().rev().find(|s| s.at <= begin).or_else(|| samples.front());
         let Some(from) = from else {
-            return Window { length: Duration::ZERO, latency: now.latency, processed: now.processed };
+            return Window {
+                length: Duration::ZERO,
+                latency: now.latency,
+                processed: now.processed,
+            };
         };
         let mut window = Window {
             length: now.at.saturating_sub(from.at),
@@ -97,7 +105,11 @@ fn take(app: &App) -> Sample {
             *processed.entry(stage).or_default() += task.counts.processed;
         }
     }
-    Sample { at: app.clock.elapsed(), latency: latency(app), processed }
+    Sample {
+        at: app.clock.elapsed(),
+        latency: latency(app),
+        processed,
+    }
 }
 
 /// Latency of all ends together, in microseconds, since the last restart of the watch.

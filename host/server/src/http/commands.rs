@@ -49,7 +49,9 @@ pub async fn resume(State(app): Shared, headers: HeaderMap, body: Body) -> Answe
 pub async fn drain(State(app): Shared, headers: HeaderMap, body: Body) -> Answer {
     simple(app, headers, body, |app, wish| {
         let timeout = duration(wish.timeout.as_deref(), "timeout")?.unwrap_or(app.manifest.drain.timeout);
-        Ok(Verb::Drain { timeout_ms: millis(timeout) })
+        Ok(Verb::Drain {
+            timeout_ms: millis(timeout),
+        })
     })
     .await
 }
@@ -67,16 +69,13 @@ async fn simple(
     blocking(move || append(&app, command).map(|()| accepted(&app, command_path(&app, id), id, None))).await
 }
 
-pub async fn deploy(
-    State(app): Shared,
-    segments: Segments,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
+pub async fn deploy(State(app): Shared, segments: Segments, headers: HeaderMap, body: Body) -> Answer {
     let wish: Wish = request::json(&request::body(body)?)?;
     let stage = stage(&app, segments.get("stage"))?;
     let Some(component) = wish.component.clone() else {
-        return Err(Problem::bad_request("\"component\" is missing: builtin:name@version or sha256:<64 hex digits>"));
+        return Err(Problem::bad_request(
+            "\"component\" is missing: builtin:name@version or sha256:<64 hex digits>",
+        ));
     };
     if !component.starts_with("builtin:") && !component.starts_with("sha256:") {
         return Err(Problem::bad_request(format!(
@@ -98,12 +97,7 @@ pub async fn deploy(
     .await
 }
 
-pub async fn rollback(
-    State(app): Shared,
-    segments: Segments,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
+pub async fn rollback(State(app): Shared, segments: Segments, headers: HeaderMap, body: Body) -> Answer {
     let wish: Wish = request::json(&request::body(body)?)?;
     let stage = stage(&app, segments.get("stage"))?;
     let command = command(&app, &headers, wish.reason, Verb::Rollback { stage })?;
@@ -134,7 +128,9 @@ fn numbered(app: &App, command: Command) -> Answer {
 /// 404 until the command is met; then what came of it.
 pub async fn outcome(State(app): Shared, segments: Segments) -> Answer<Json<Value>> {
     let text = segments.get("id");
-    let id: Uuid = text.parse().map_err(|_| Problem::not_found(format!("{text:?} is not a command's id")))?;
+    let id: Uuid = text
+        .parse()
+        .map_err(|_| Problem::not_found(format!("{text:?} is not a command's id")))?;
     if let Some(outcome) = app.outcome(&id) {
         return Ok(Json(outcome_shape(&app, id, &outcome)));
     }
@@ -160,8 +156,10 @@ fn append(app: &App, command: Command) -> Answer<()> {
     if app.log.wait_durable(appended.commit, DURABLE_WAIT)? {
         Ok(())
     } else {
-        Err(Problem::unavailable("the command is not on disk yet: ask for its outcome or send it again")
-            .help(command_path(app, id)))
+        Err(
+            Problem::unavailable("the command is not on disk yet: ask for its outcome or send it again")
+                .help(command_path(app, id)),
+        )
     }
 }
 
@@ -217,7 +215,11 @@ fn command(app: &App, headers: &HeaderMap, reason: Option<String>, verb: Verb) -
 fn stage(app: &App, name: &str) -> Answer<StageName> {
     match app.manifest.stage(name) {
         Some(stage) => Ok(stage.name.clone()),
-        None => Err(Problem::missing("stage", name, app.manifest.stages.iter().map(|s| s.name.as_str()))),
+        None => Err(Problem::missing(
+            "stage",
+            name,
+            app.manifest.stages.iter().map(|s| s.name.as_str()),
+        )),
     }
 }
 

@@ -52,7 +52,9 @@ pub async fn one(State(app): Shared, segments: Segments) -> Answer<Json<Value>> 
             .filter(|(_, live)| live.version.component == digest)
             .map(|(name, _)| name.as_str())
             .collect();
-        Ok(Json(json!({ "digest": digest.full(), "bytes": artifact.bytes.len(), "live_in": stages })))
+        Ok(Json(
+            json!({ "digest": digest.full(), "bytes": artifact.bytes.len(), "live_in": stages }),
+        ))
     })
     .await
 }

@@ -28,7 +28,9 @@ pub async fn receipts(State(app): Shared, segments: Segments) -> Answer<Json<Val
         None => Err(Problem::not_found(format!("there is no deployment {number}"))),
         Some(found) => {
             let receipts: Value = found.iter().map(shape::receipt).collect();
-            Ok(Json(json!({ "deployment": number, "shards": app.manifest.partitions, "receipts": receipts })))
+            Ok(Json(
+                json!({ "deployment": number, "shards": app.manifest.partitions, "receipts": receipts }),
+            ))
         }
     })
     .await

@@ -22,10 +22,16 @@ pub async fn ready(State(app): Shared, raw: request::Query) -> Answer {
     let held = app.board.reports().len() as u64;
     let all = u64::from(app.manifest.partitions);
     if let Some(because) = app.failed() {
-        return Err(Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, codes::HTTP_UNAVAILABLE, because));
+        return Err(Problem::new(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            codes::HTTP_UNAVAILABLE,
+            because,
+        ));
     }
     if held < all {
-        return Err(Problem::unavailable(format!("{held} of {all} shards are held by a worker")));
+        return Err(Problem::unavailable(format!(
+            "{held} of {all} shards are held by a worker"
+        )));
     }
     let response: Response = if verbose {
         Json(json!({ "ready": true, "shards": { "held": held, "all": all } })).into_response()

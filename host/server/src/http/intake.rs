@@ -55,7 +55,9 @@ pub async fn produce(
 ) -> Answer {
     let body = request::body(body)?;
     let query = request::query(&raw)?;
-    let kind = request::header(&headers, "content-type")?.unwrap_or("application/json").to_owned();
+    let kind = request::header(&headers, "content-type")?
+        .unwrap_or("application/json")
+        .to_owned();
     blocking(move || {
         let topic = head(&app, segments.get("topic"))?;
         let incoming = read(&kind, body)?;
@@ -63,15 +65,18 @@ pub async fn produce(
             return Err(refused("there is no record in the body"));
         }
         let key = query.get("key");
-        let records = incoming.into_iter().enumerate().map(|(i, one)| {
-            record(&app, &topic, key, one).map_err(|why| refused(format!("record {i}: {why}")))
-        });
+        let records = incoming
+            .into_iter()
+            .enumerate()
+            .map(|(i, one)| record(&app, &topic, key, one).map_err(|why| refused(format!("record {i}: {why}"))));
         let records = records.collect::<Answer<Vec<_>>>()?;
         let shards: Vec<u32> = records.iter().map(|r| r.shard.0).collect();
         let appended = app.log.append(records)?;
         if !app.log.wait_durable(appended.commit, DURABLE_WAIT)? {
-            return Err(Problem::unavailable("the records are not on disk yet; they may still become so")
-                .help("stages that know duplicates may be sent the same records again"));
+            return Err(
+                Problem::unavailable("the records are not on disk yet; they may still become so")
+                    .help("stages that know duplicates may be sent the same records again"),
+            );
         }
         let places = shards.iter().zip(&appended.offsets);
         let places: Value = places.map(|(p, o)| json!({ "partition": p, "offset": o.0 })).collect();
@@ -95,12 +100,19 @@ fn head(app: &App, name: &str) -> Answer<TopicName> {
         None => "the host".to_owned(),
     };
     let heads: Vec<&str> = app.manifest.heads().map(TopicName::as_str).collect();
-    Err(Problem::new(StatusCode::CONFLICT, codes::RECORD_TOPIC_OWNED, format!("topic {topic} is written by {owner}"))
-        .help(format!("records are taken in on: {}", heads.join(", "))))
+    Err(Problem::new(
+        StatusCode::CONFLICT,
+        codes::RECORD_TOPIC_OWNED,
+        format!("topic {topic} is written by {owner}"),
+    )
+    .help(format!("records are taken in on: {}", heads.join(", "))))
 }
 
 fn read(kind: &str, body: Bytes) -> Answer<Vec<Incoming>> {
-    let raw = |raw: Bytes| Incoming { raw: Some(raw), ..Incoming::default() };
+    let raw = |raw: Bytes| Incoming {
+        raw: Some(raw),
+        ..Incoming::default()
+    };
     match kind.split(';').next().unwrap_or_default().trim() {
         ENVELOPE => Ok(request::json::<Envelope>(&body)?.records),
         "application/json" => {
@@ -137,11 +149,17 @@ fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> 
     let headers: Vec<Header> = one
         .headers
         .into_iter()
-        .map(|(key, value)| Header { key, value: value.map(Bytes::from) })
+        .map(|(key, value)| Header {
+            key,
+            value: value.map(Bytes::from),
+        })
         .collect();
     fits("key", key.as_ref().map_or(0, Bytes::len), limits::MAX_KEY)?;
     fits("value", value.as_ref().map_or(0, Bytes::len), limits::MAX_VALUE)?;
-    let of_headers = headers.iter().map(|h| h.key.len() + h.value.as_ref().map_or(0, Bytes::len)).sum();
+    let of_headers = headers
+        .iter()
+        .map(|h| h.key.len() + h.value.as_ref().map_or(0, Bytes::len))
+        .sum();
     fits("headers", of_headers, limits::MAX_HEADERS)?;
     // Without a key any shard will do; the value's spreads them and is the same when sent again.
     let place = key.as_ref().or(value.as_ref()).map_or(&b""[..], |b| &b[..]);
@@ -156,18 +174,26 @@ fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> 
 }
 
 fn fits(what: &str, found: usize, most: usize) -> Result<(), String> {
-    if found <= most { Ok(()) } else { Err(format!("its {what} has {found} bytes, the limit is {most}")) }
+    if found <= most {
+        Ok(())
+    } else {
+        Err(format!("its {what} has {found} bytes, the limit is {most}"))
+    }
 }
 
 /// The key by the manifest's `key` field; `None` where the topic has no such field.
 fn derived(app: &App, topic: &TopicName, value: Option<&Bytes>) -> Result<Option<Bytes>, String> {
-    let Some(field) = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref()) else { return Ok(None) };
+    let Some(field) = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref()) else {
+        return Ok(None);
+    };
     let value: Value = value
         .and_then(|v| serde_json::from_slice(v).ok())
         .ok_or_else(|| format!("it has no key, and its value is not JSON from which {field:?} could be taken"))?;
     match &value[field] {
         Value::String(text) => Ok(Some(Bytes::from(text.clone()))),
         Value::Number(number) => Ok(Some(Bytes::from(number.to_string()))),
-        _ => Err(format!("it has no key, and its field {field:?} is neither a string nor a number")),
+        _ => Err(format!(
+            "it has no key, and its field {field:?} is neither a string nor a number"
+        )),
     }
 }

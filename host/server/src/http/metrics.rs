@@ -28,17 +28,26 @@ fn render(app: &App) -> Result<String, String> {
     };
     line(format_args!("# TYPE fermata_build_info gauge"));
     line(format_args!("fermata_build_info{{version=\"{}\"}} 1", crate::VERSION));
-    line(format_args!("# HELP fermata_records_total Records and timers of a stage by what came of them"));
+    line(format_args!(
+        "# HELP fermata_records_total Records and timers of a stage by what came of them"
+    ));
     line(format_args!("# TYPE fermata_records_total counter"));
     for (stage, counts) in status::counts(app) {
         let accepted = counts.processed.saturating_sub(counts.rejected + counts.faulted);
-        for (outcome, count) in [("emitted", accepted), ("rejected", counts.rejected), ("faulted", counts.faulted)] {
+        for (outcome, count) in [
+            ("emitted", accepted),
+            ("rejected", counts.rejected),
+            ("faulted", counts.faulted),
+        ] {
             line(format_args!(
                 "fermata_records_total{{pipeline=\"{pipeline}\",stage=\"{stage}\",outcome=\"{outcome}\"}} {count}"
             ));
         }
     }
-    line(format_args!("# HELP {} From the head's timestamp to the durable commit of the end", metrics::PIPELINE_LATENCY));
+    line(format_args!(
+        "# HELP {} From the head's timestamp to the durable commit of the end",
+        metrics::PIPELINE_LATENCY
+    ));
     line(format_args!("# TYPE {} summary", metrics::PIPELINE_LATENCY));
     let latency = watch::latency(app);
     for quantile in QUANTILES {
@@ -48,9 +57,16 @@ fn render(app: &App) -> Result<String, String> {
             metrics::PIPELINE_LATENCY
         ));
     }
-    line(format_args!("{}_count{{pipeline=\"{pipeline}\"}} {}", metrics::PIPELINE_LATENCY, latency.len()));
+    line(format_args!(
+        "{}_count{{pipeline=\"{pipeline}\"}} {}",
+        metrics::PIPELINE_LATENCY,
+        latency.len()
+    ));
     line(format_args!("# TYPE fermata_dead_letters_total counter"));
-    line(format_args!("fermata_dead_letters_total{{pipeline=\"{pipeline}\"}} {}", figures::dead_letters(app)?));
+    line(format_args!(
+        "fermata_dead_letters_total{{pipeline=\"{pipeline}\"}} {}",
+        figures::dead_letters(app)?
+    ));
     line(format_args!("# TYPE fermata_goal_met gauge"));
     for verdict in goals::verdicts(app) {
         if let Some(met) = verdict.met {

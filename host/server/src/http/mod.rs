@@ -46,8 +46,15 @@ pub fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
         .help("listen on 127.0.0.1 or [::1] and put a proxy with authentication in front"));
     }
     let listener = TcpListener::bind(listen).map_err(|e| {
-        Failure::new(codes::HTTP_LISTEN, Exit::Failed, format!("cannot listen on {listen}: {e}"))
-            .help(format!("another process may hold the port; choose one with --listen {}:0", listen.ip()))
+        Failure::new(
+            codes::HTTP_LISTEN,
+            Exit::Failed,
+            format!("cannot listen on {listen}: {e}"),
+        )
+        .help(format!(
+            "another process may hold the port; choose one with --listen {}:0",
+            listen.ip()
+        ))
     })?;
     listener
         .set_nonblocking(true)
@@ -127,9 +134,17 @@ async fn known_pipeline(State(app): Shared, request: Request, next: Next) -> Res
 
 /// A page of another site must not reach this API through a name that it makes resolve to this machine.
 async fn local_host_only(request: Request, next: Next) -> Response {
-    let host = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let host = request
+        .headers()
+        .get("host")
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
+        if port.bytes().all(|b| b.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
     });
     let local = matches!(name, "" | "localhost" | "127.0.0.1" | "[::1]")
         || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -145,9 +160,7 @@ async fn local_host_only(request: Request, next: Next) -> Response {
 }
 
 /// Runs what blocks (log, views, verify) away from the threads that answer.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> problem::Answer<T> + Send + 'static,
-) -> problem::Answer<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> problem::Answer<T> + Send + 'static) -> problem::Answer<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer,
         Err(_) => Err(Problem::unavailable("the request was given up: the server is stopping")),

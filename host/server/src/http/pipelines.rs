@@ -52,10 +52,10 @@ pub async fn status(State(app): Shared) -> Answer {
 pub async fn manifest(State(app): Shared, raw: request::Query) -> Answer {
     match request::query(&raw)?.get("format").map(String::as_str) {
         None | Some("json") => Ok(Json(&*app.manifest).into_response()),
-        Some("toml") => {
-            Ok(([(header::CONTENT_TYPE, "application/toml")], app.manifest_text.clone()).into_response())
-        }
-        Some(other) => Err(Problem::bad_request(format!("format {other:?} is neither json nor toml"))),
+        Some("toml") => Ok(([(header::CONTENT_TYPE, "application/toml")], app.manifest_text.clone()).into_response()),
+        Some(other) => Err(Problem::bad_request(format!(
+            "format {other:?} is neither json nor toml"
+        ))),
     }
 }
 

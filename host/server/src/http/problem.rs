@@ -18,7 +18,12 @@ pub type Answer<T = Response> = Result<T, Problem>;
 
 impl Problem {
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), detail: detail.into(), help: None }
+        Self {
+            status,
+            code: code.to_owned(),
+            detail: detail.into(),
+            help: None,
+        }
     }
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, codes::HTTP_BAD_REQUEST, detail)

@@ -19,7 +19,8 @@ impl Segments {
     }
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Answer<T> {
         let text = self.get(name);
-        text.parse().map_err(|_| Problem::not_found(format!("{name} {text:?} is not a number")))
+        text.parse()
+            .map_err(|_| Problem::not_found(format!("{name} {text:?} is not a number")))
     }
 }
 
@@ -27,7 +28,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Segments {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<BTreeMap<String, String>>::from_request_parts(parts, state).await;
-        path.map(|Path(segments)| Self(segments)).map_err(|e| Problem::bad_request(e.body_text()))
+        path.map(|Path(segments)| Self(segments))
+            .map_err(|e| Problem::bad_request(e.body_text()))
     }
 }
 
@@ -70,7 +72,9 @@ pub fn param<T: std::str::FromStr>(query: &BTreeMap<String, String>, name: &str)
     let Some(text) = query.get(name) else { return Ok(None) };
     match text.parse() {
         Ok(value) => Ok(Some(value)),
-        Err(_) => Err(Problem::bad_request(format!("parameter {name}={text:?} cannot be read as a number"))),
+        Err(_) => Err(Problem::bad_request(format!(
+            "parameter {name}={text:?} cannot be read as a number"
+        ))),
     }
 }
 

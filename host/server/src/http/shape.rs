@@ -15,7 +15,8 @@ use time::format_description::well_known::Rfc3339;
 pub fn instant(at: Timestamp) -> String {
     let nanos = i128::from(at.0) * 1_000_000;
     let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
-    time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_else(|| at.0.to_string())
+    time.and_then(|t| t.format(&Rfc3339).ok())
+        .unwrap_or_else(|| at.0.to_string())
 }
 
 /// Text where the bytes are UTF-8, else hex under `<name>_hex`.

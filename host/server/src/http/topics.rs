@@ -17,7 +17,10 @@ const MAX_PAGE: usize = 10_000;
 pub async fn list(State(app): Shared) -> Answer<Json<Value>> {
     blocking(move || {
         let topics = app.log.topics()?;
-        let all = topics.iter().map(|spec| describe(&app, spec)).collect::<Answer<Vec<Value>>>()?;
+        let all = topics
+            .iter()
+            .map(|spec| describe(&app, spec))
+            .collect::<Answer<Vec<Value>>>()?;
         Ok(Json(json!({ "topics": all })))
     })
     .await
@@ -70,7 +73,10 @@ pub async fn browse(State(app): Shared, segments: Segments, raw: request::Query)
             Some(p) if p < spec.partitions => vec![Shard(p)],
             Some(p) => {
                 let last = spec.partitions - 1;
-                return Err(Problem::not_found(format!("{} has partitions 0 to {last}, not {p}", spec.name)));
+                return Err(Problem::not_found(format!(
+                    "{} has partitions 0 to {last}, not {p}",
+                    spec.name
+                )));
             }
         };
         let mut records = Vec::new();

@@ -46,15 +46,25 @@ pub async fn keyed(State(app): Shared, segments: Segments, raw: request::Query) 
 async fn ask(app: Arc<App>, view: String, key: Option<String>, raw: &request::Query) -> Answer<Json<Value>> {
     let params = request::query(raw)?.into_iter().map(|(name, text)| {
         // `limit=20` is a number to the component, `id=abc` a string.
-        let value = serde_json::from_str::<Value>(&text).ok().filter(|v| !v.is_object() && !v.is_array());
+        let value = serde_json::from_str::<Value>(&text)
+            .ok()
+            .filter(|v| !v.is_object() && !v.is_array());
         (name, value.unwrap_or_else(|| text.into()))
     });
     let params = Value::Object(params.collect::<Map<_, _>>());
     blocking(move || {
-        let answer = app.views.query(&view, key.as_deref(), params).map_err(|e| refused(&app, &view, e))?;
-        let positions: Map<String, Value> =
-            answer.positions.iter().map(|(shard, at)| (shard.to_string(), at.0.into())).collect();
-        Ok(Json(json!({ "data": answer.data, "positions": positions, "partial": answer.partial })))
+        let answer = app
+            .views
+            .query(&view, key.as_deref(), params)
+            .map_err(|e| refused(&app, &view, e))?;
+        let positions: Map<String, Value> = answer
+            .positions
+            .iter()
+            .map(|(shard, at)| (shard.to_string(), at.0.into()))
+            .collect();
+        Ok(Json(
+            json!({ "data": answer.data, "positions": positions, "partial": answer.partial }),
+        ))
     })
     .await
 }

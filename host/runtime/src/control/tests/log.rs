@@ -49,7 +49,11 @@ impl Log for MemoryLog {
     }
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {
         let end = self.all(topic, shard).last().map_or(Offset(0), |r| r.offset.next());
-        Ok(Bounds { start: Offset(0), end })
+        Ok(Bounds {
+            start: Offset(0),
+            end,
+            high: end,
+        })
     }
     fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
         Ok(self

@@ -38,6 +38,7 @@ impl Log for MemoryLog {
         Ok(Bounds {
             start: if start.0 >= TRIMMED { start } else { Offset(0) },
             end,
+            high: end,
         })
     }
     fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {

@@ -90,7 +90,7 @@ impl Kill {
     fn carry_out(&self, dir: &Path, acknowledged: &Arc<Mutex<Vec<String>>>) {
         // Other passes in other rounds: into a batch under way, and a shard that is not the first to switch.
         let pass = match self.moment {
-            "append" | "commit" => 5 + 40 * self.round,
+            "append" | "commit" => 60 + 40 * self.round,
             "switch" | "first-commit" => 1 + self.round % 2,
             _ => 1,
         };
@@ -98,7 +98,7 @@ impl Kill {
         let server = Server::spawn(&spec);
         let cli = server.cli();
         let seed = (2_000 + self.number).to_string();
-        let load = cli.background(&[
+        let mut load = cli.background(&[
             "generate",
             "--no-setup",
             "--seed",
@@ -110,16 +110,24 @@ impl Kill {
         ]);
         let hand = Hand::start(&server, self.number, acknowledged);
         hand.first();
+        if !self.in_any_batch() {
+            flows(&cli, &mut load);
+        }
         self.hold(&server, &cli);
         server.kill();
         hand.end();
         drop(load);
     }
 
+    /// Reached without any deployment.
+    fn in_any_batch(&self) -> bool {
+        matches!(self.moment, "append" | "commit")
+    }
+
     /// Until the named moment is reached; deployments are made for those that only they have.
     fn hold(&self, server: &Server, cli: &Cli) {
         let held = format!("held at {}", self.moment);
-        if matches!(self.moment, "append" | "commit") {
+        if self.in_any_batch() {
             return server.says(&held);
         }
         let mut deploying: Option<Background> = None;
@@ -136,6 +144,17 @@ impl Kill {
             Err(server.stderr())
         });
     }
+}
+
+/// Waits until the load is under way: a few hundred payments more are confirmed.
+fn flows(cli: &Cli, load: &mut Background) {
+    let confirmed = || cli.view(&["confirmed"])["count"].as_u64().expect("a count");
+    let before = confirmed();
+    until("payments are confirmed", PATIENCE, || {
+        assert!(load.running(), "the load has ended");
+        let now = confirmed();
+        if now > before + 300 { Ok(()) } else { Err(now) }
+    });
 }
 
 /// To the version that is not live.

@@ -3,9 +3,14 @@
 mod architecture;
 mod conformance;
 mod demo;
+mod durability;
+mod guests;
 mod kills;
+mod poison;
+mod sandbox;
 mod simulated;
 mod simulation;
 mod swaps;
+mod tamper;
 mod terminal;
 mod verification;

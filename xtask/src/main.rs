@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod demo;
+mod guards;
 mod guests;
 mod prove;
 mod run;
@@ -26,6 +28,8 @@ enum Chore {
     Demo(demo::Args),
     Test(test::Args),
     Prove(prove::Args),
+    Guards(guards::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         Chore::Demo(args) => demo::run(&args),
         Chore::Test(args) => test::run(&args),
         Chore::Prove(args) => prove::run(&args),
+        Chore::Guards(args) => guards::run(&args),
+        Chore::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -84,6 +84,7 @@ pub struct Status {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "facts are few, and made to be written at once")]
 pub enum Fact {
     /// Stages began with these versions (manifest). Again only while no task has ever run.
     Started {

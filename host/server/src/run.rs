@@ -6,7 +6,7 @@ use crate::cli::talk::Talk;
 use crate::executor;
 use crate::failure::{Exit, Failure};
 use crate::host::artifacts::Files;
-use crate::host::{Host, HostSpec, hold};
+use crate::host::{Host, HostSpec, hold, persist};
 use crate::http;
 use crate::signals::Interrupt;
 use fermata_core::codes;
@@ -36,6 +36,7 @@ pub fn run(talk: &Talk, args: RunArgs) -> Result<Exit, Failure> {
     spec.workers = usize::from(args.workers);
     spec.listener = Some(listener);
     spec.probe = hold::from_environment()?;
+    spec.store.persist_hook = persist::from_environment()?;
     let host = Host::start(spec)?;
     talk.say(format!(
         "fermata {} · pipeline {} · log in {} · {} shards · {} workers",

@@ -35,7 +35,7 @@ struct Marks {
 }
 
 impl Durability {
-    /// Everything that was found when the database was opened is on the disk.
+    /// `last`: the newest commit that was found when the database was opened; see [`Self::claim`].
     pub fn new(last: u64, options: &Options, pulse: Arc<Pulse>) -> Self {
         Self {
             marks: Mutex::new(Marks {
@@ -51,6 +51,12 @@ impl Durability {
             pulse,
             hook: options.persist_hook.clone(),
         }
+    }
+
+    /// Before anybody builds on what was found: a process that was killed may have left the newest commits with the
+    /// operating system alone, where a power cut would still take them.
+    pub fn claim(&self, database: &Database) -> Result<(), LogError> {
+        self.sync(database, self.committed())
     }
 
     pub fn committed(&self) -> u64 {

@@ -29,10 +29,11 @@ const SMALLEST_TAIL: usize = 64 * 1024;
 
 impl Embedded {
     /// Opens the folder `dir`, making it if need be. Whatever a stopped process had written is found again, up to
-    /// some commit and nothing of those behind it.
+    /// some commit and nothing of those behind it, and is on the disk when this returns.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, LogError> {
         let database = database(dir, &options)?;
         let shared = read_all(dir, database, options)?;
+        shared.durability.claim(&shared.database)?;
         let shared = Arc::new(shared);
         let mut log = Self {
             shared,

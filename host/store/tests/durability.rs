@@ -169,11 +169,14 @@ fn a_waiting_poll_ends_when_the_disk_fails() {
     let gate = Arc::new(Gate::default());
     let log = open(dir.path(), Some(gate.clone()));
     let mut session = join(&log);
-    gate.set(Passage::Failing);
+    gate.set(Passage::Held);
+    let commit = log.append(vec![record("1")]).unwrap().commit;
     let begun = Instant::now();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(move || session.poll(LONG, 1).map(drop));
-        log.append(vec![record("1")]).unwrap();
+        // The poll begins meanwhile, and nothing but the failure ends it.
+        assert!(!log.wait_durable(commit, Duration::from_millis(100)).unwrap());
+        gate.set(Passage::Failing);
         let ended = waiting.join().unwrap();
         assert!(matches!(ended, Err(LogError::Fatal(_))), "{ended:?}");
     });
@@ -321,6 +324,25 @@ fn a_killed_process_loses_nothing_that_was_committed() {
     assert_eq!((next.commit, next.offsets), (CommitId(last.0 + 1), vec![Offset(500)]));
     drop(after);
     assert_eq!(count(&open(&copy, None)), 501);
+}
+
+/// A killed process may have left its newest commits with the operating system alone.
+#[test]
+fn what_is_found_is_synced_before_it_is_claimed() {
+    let dir = tempfile::tempdir().unwrap();
+    let last = open(dir.path(), None).append(vec![record("1")]).unwrap().commit;
+    let gate = Arc::new(Gate::default());
+    gate.set(Passage::Failing);
+    let options = Options {
+        persist_hook: Some(gate.clone()),
+        ..Options::default()
+    };
+    match Embedded::open(dir.path(), options).map(drop) {
+        Err(LogError::Fatal(text)) => assert!(text.contains("the disk is gone"), "{text}"),
+        other => panic!("claimed without a sync: {other:?}"),
+    }
+    gate.set(Passage::Open);
+    assert_eq!(open(dir.path(), Some(gate)).durable(), last);
 }
 
 #[test]

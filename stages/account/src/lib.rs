@@ -127,7 +127,7 @@ impl<const MINOR: u32> Stage for Account<MINOR> {
     }
 }
 
-#[cfg(not(feature = "v1-1"))]
+#[cfg(not(any(feature = "v1-1", feature = "library")))]
 fermata_stage::export!(Account<0>);
-#[cfg(feature = "v1-1")]
+#[cfg(all(feature = "v1-1", not(feature = "library")))]
 fermata_stage::export!(Account<1>);

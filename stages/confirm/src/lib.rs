@@ -153,7 +153,7 @@ impl<const MINOR: u32> Confirm<MINOR> {
     }
 }
 
-#[cfg(not(feature = "v1-1"))]
+#[cfg(not(any(feature = "v1-1", feature = "library")))]
 fermata_stage::export!(Confirm<0>);
-#[cfg(feature = "v1-1")]
+#[cfg(all(feature = "v1-1", not(feature = "library")))]
 fermata_stage::export!(Confirm<1>);

@@ -82,6 +82,11 @@ impl Server {
     }
 }
 
+/// An error where nothing answers.
+pub fn get(url: &str) -> Result<Answer, ureq::Error> {
+    read(agent().get(url).call())
+}
+
 pub fn post(url: &str, kind: &str, body: &str) -> Result<Answer, ureq::Error> {
     read(agent().post(url).header("content-type", kind).send(body))
 }

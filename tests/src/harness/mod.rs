@@ -5,15 +5,17 @@ mod books;
 mod cli;
 mod http;
 mod journals;
+mod payments;
 mod process;
 mod reader;
 mod wait;
 
 pub use books::Books;
 pub use cli::{Background, Cli};
-pub use http::{Answer, PIPELINE, post};
+pub use http::{Answer, PIPELINE, get, post};
 pub use journals::{Journals, Side};
-pub use process::{Server, ServerSpec, binary, free_port};
+pub use payments::payment;
+pub use process::{Server, ServerSpec, binary, fixture, free_port, sibling};
 pub use reader::{Topics, json_value};
 pub use wait::until;
 

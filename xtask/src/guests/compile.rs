@@ -1,10 +1,12 @@
 //! From crates to core modules.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use miette::{Result, WrapErr};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
-use super::list::{Guest, Version};
+use super::list::{self, Guest, Version};
 use super::toolchain::{TARGET, Toolchain};
 use crate::{run, workspace};
 
@@ -29,15 +31,57 @@ fn without_home() -> String {
         .unwrap_or_default()
 }
 
+fn build(toolchain: &Toolchain, folder: &Path) -> Command {
+    let mut cargo = toolchain.build();
+    cargo.current_dir(folder).args(["--profile", PROFILE]);
+    cargo.arg("--target-dir").arg(target_dir());
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", without_home());
+    cargo
+}
+
+/// A crate of another workspace; answers where its core module is.
+pub fn outside(toolchain: &Toolchain, folder: &Path) -> Result<PathBuf> {
+    let folder = folder
+        .canonicalize()
+        .into_diagnostic()
+        .wrap_err_with(|| format!("looking for {}", folder.display()))?;
+    let module = list::module(folder.clone())?;
+    let mut cargo = build(toolchain, &folder);
+    cargo.arg("--config").arg(profiles()?);
+    run::loudly(&mut cargo).wrap_err_with(|| format!("building {}", folder.display()))?;
+    Ok(target_dir().join(TARGET).join(PROFILE).join(module))
+}
+
+/// The workspace's own profiles, as a file for crates outside, which cannot inherit them. Without the exceptions for
+/// foreign crates: seen from outside, the stages are foreign too, and their money must not wrap.
+fn profiles() -> Result<PathBuf> {
+    let path = workspace::root().join("Cargo.toml");
+    let context = || format!("reading the profiles of {}", path.display());
+    let text = fs::read_to_string(&path).into_diagnostic().wrap_err_with(context)?;
+    let manifest: toml::Table = text.parse().into_diagnostic().wrap_err_with(context)?;
+    let profiles = manifest.get("profile").and_then(toml::Value::as_table);
+    let mut profiles = profiles.ok_or_else(|| miette!("{} has none", path.display()))?.clone();
+    for (_, profile) in profiles.iter_mut() {
+        if let Some(table) = profile.as_table_mut() {
+            table.remove("package");
+        }
+    }
+    let mut config = toml::Table::new();
+    config.insert("profile".to_owned(), profiles.into());
+    let file = target_dir().join("profiles.toml");
+    fs::create_dir_all(target_dir())
+        .and_then(|()| fs::write(&file, config.to_string()))
+        .into_diagnostic()
+        .wrap_err_with(|| format!("writing {}", file.display()))?;
+    Ok(file)
+}
+
 /// All guests of one version in one build.
 pub fn compile(toolchain: &Toolchain, guests: &[&Guest], version: &Version) -> Result<()> {
     if guests.is_empty() {
         return Ok(());
     }
-    let mut cargo = toolchain.build();
-    cargo.current_dir(workspace::root()).args(["--profile", PROFILE]);
-    cargo.arg("--target-dir").arg(target_dir());
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", without_home());
+    let mut cargo = build(toolchain, &workspace::root());
     for guest in guests {
         cargo.args(["--package", &guest.package]);
         if let Some(feature) = version.feature {

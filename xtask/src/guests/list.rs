@@ -59,8 +59,17 @@ impl Guest {
 
     /// The file that cargo makes of the package.
     pub fn artefact(&self) -> String {
-        format!("{}.wasm", self.package.replace('-', "_"))
+        file_of(&self.package)
     }
+}
+
+fn file_of(package: &str) -> String {
+    format!("{}.wasm", package.replace('-', "_"))
+}
+
+/// The file that cargo makes of the crate in this folder.
+pub fn module(folder: PathBuf) -> Result<String> {
+    Ok(file_of(&Crate::read(folder)?.package))
 }
 
 /// Product guests in the order of the table, then fixtures by name.

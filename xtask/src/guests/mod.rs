@@ -28,9 +28,18 @@ pub struct Args {
     force: bool,
     /// Only these, whether they changed or not
     names: Vec<String>,
+    /// The crate in this folder instead, which may lie outside the workspace
+    #[arg(long = "crate", value_name = "DIR", requires = "out", conflicts_with_all = ["force", "names"])]
+    folder: Option<PathBuf>,
+    /// Where the component of `--crate` goes
+    #[arg(long, value_name = "FILE", requires = "folder")]
+    out: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if let (Some(folder), Some(out)) = (&args.folder, &args.out) {
+        return outside(folder, out);
+    }
     if args.force {
         fingerprint::forget(&workspace::guests())?;
     }
@@ -89,6 +98,18 @@ fn build_some(names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// A crate that the workspace does not know, built as its own guests are.
+fn outside(folder: &Path, out: &Path) -> Result<()> {
+    let _alone = lock(&self::folder()?)?;
+    let module = compile::outside(&toolchain::find()?, folder)?;
+    let component = encode::component(&module)?;
+    fs::write(out, &component.bytes)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("writing {}", out.display()))?;
+    eprintln!("guests: {}, {} KiB", out.display(), component.bytes.len().div_ceil(1024));
+    Ok(())
+}
+
 /// Entries of product guests and of fixtures.
 #[derive(Default)]
 struct Built {
@@ -109,17 +130,17 @@ impl Built {
 fn make(dir: &Path, toolchain: &Toolchain, guests: &[Guest]) -> Result<Built> {
     let mut built = Built::default();
     for version in &list::VERSIONS {
-        let due: Vec<&Guest> = guests.iter().filter(|guest| guest.has(version)).collect();
-        compile::compile(toolchain, &due, version)?;
-        for guest in due {
-            let component = encode::component(&compile::artefact(guest))?;
-            let entry = Entry::write(dir, guest, version.number, &component)?;
-            let entries = if guest.fixture {
-                &mut built.fixtures
-            } else {
-                &mut built.product
-            };
-            entries.push(entry);
+        // Fixtures apart: those that link a stage as a library would take its exports from it, were it built with them.
+        for (fixture, entries) in [(false, &mut built.product), (true, &mut built.fixtures)] {
+            let due = guests
+                .iter()
+                .filter(|guest| guest.fixture == fixture && guest.has(version));
+            let due: Vec<&Guest> = due.collect();
+            compile::compile(toolchain, &due, version)?;
+            for guest in due {
+                let component = encode::component(&compile::artefact(guest))?;
+                entries.push(Entry::write(dir, guest, version.number, &component)?);
+            }
         }
     }
     Ok(built)

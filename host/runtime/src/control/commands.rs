@@ -143,7 +143,7 @@ impl Known<'_> {
 
     /// One deployment of a stage at a time; but one in probation can be taken back by hand.
     fn free(&self, stage: &StageName, in_probation: bool) -> Result<(), Refusal> {
-        let open = |d: &&Deployment| !d.ended() && !(in_probation && d.state() == DeploymentState::Probation);
+        let open = |d: &&Deployment| !(d.ended() || in_probation && d.state() == DeploymentState::Probation);
         if let Some(busy) = self.fold.deployments_of(stage).find(open) {
             let (number, state) = (busy.number, busy.state());
             let because = format!("dep/{number} of stage {stage} is under way ({state:?}): wait until it has ended");

@@ -10,9 +10,11 @@ use std::sync::Arc;
 /// Kept idle for each version; more are made while they are asked for.
 const KEPT: usize = 2;
 
+type Idle = BTreeMap<(StageName, VersionId), Vec<Box<dyn Instance>>>;
+
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<BTreeMap<(StageName, VersionId), Vec<Box<dyn Instance>>>>,
+    idle: Mutex<Idle>,
 }
 
 /// Who is asked, and for which view.

@@ -87,17 +87,16 @@ impl Work {
             value,
             &record.headers,
         );
-        if let Some(own) = key.as_ref().map(|k| partition::shard_of(k, partitions)) {
-            if inlet.head && own != record.shard {
-                let reason = format!(
-                    "the key belongs on partition {own}, the record came on {}",
-                    record.shard
-                );
-                work.refused = Some(Rejection {
-                    code: MISPLACED.into(),
-                    reason,
-                });
-            }
+        let own = key.as_ref().map(|k| partition::shard_of(k, partitions));
+        if let Some(own) = own.filter(|own| inlet.head && *own != record.shard) {
+            let reason = format!(
+                "the key belongs on partition {own}, the record came on {}",
+                record.shard
+            );
+            work.refused = Some(Rejection {
+                code: MISPLACED.into(),
+                reason,
+            });
         }
         work
     }

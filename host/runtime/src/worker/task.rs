@@ -11,7 +11,7 @@ use fermata_core::names::headers;
 use fermata_core::output_hash::OutputHash;
 use fermata_core::ports::{Failure, Instance, StateChange, StateError, StateRead, Version};
 use fermata_core::{Emission, Fault, FaultCode, Identity, Offset, Outcome, Shard, Timestamp, TopicName, VersionId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 use std::sync::Arc;
 
 /// A prepared version as tasks use it.
@@ -52,9 +52,9 @@ struct Warm {
 impl Instances {
     /// Makes one ready, so that a cutover does not wait for it later.
     pub fn warm_up(&mut self, loaded: &Loaded) -> Result<(), Fault> {
-        if !self.warm.contains_key(&loaded.id()) {
+        if let Entry::Vacant(place) = self.warm.entry(loaded.id()) {
             let instance = loaded.version.instantiate()?;
-            self.warm.insert(loaded.id(), Warm { instance, used: false });
+            place.insert(Warm { instance, used: false });
         }
         Ok(())
     }

@@ -59,11 +59,10 @@ fn send(talk: &Talk, client: &Client, path: &str, batch: &mut Vec<Value>, sent: 
     }
     let count = batch.len() as u64;
     let body = json!({ "records": std::mem::take(batch) }).to_string();
-    let answer = client.post_bytes(path, ENVELOPE, body.as_bytes()).map_err(|e| {
+    let answer = client.post_bytes(path, ENVELOPE, body.as_bytes()).inspect_err(|_| {
         if sent > 0 {
             talk.say(format!("{} were taken in before this failure", grouped(sent)));
         }
-        e
     })?;
     for place in answer.body["records"].as_array().into_iter().flatten() {
         if talk.json() {

@@ -10,6 +10,7 @@ pub mod figures;
 pub mod flow;
 pub mod goals;
 pub mod hold;
+pub mod persist;
 pub mod status;
 mod threads;
 pub mod watch;

@@ -73,5 +73,10 @@ struct Verification {
 /// The report itself: nothing of it is kept.
 pub async fn verify(State(app): Shared, body: Result<Bytes, BytesRejection>) -> Answer<Json<Value>> {
     let asked: Verification = request::json(&request::body(body)?)?;
-    blocking(move || Ok(Json(books::live(&app, asked.replay).map_err(Problem::from)?))).await
+    blocking(move || {
+        let report = books::live(&app, asked.replay)?;
+        app.settle()?;
+        Ok(Json(report))
+    })
+    .await
 }

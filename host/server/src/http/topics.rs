@@ -21,13 +21,19 @@ pub async fn list(State(app): Shared) -> Answer<Json<Value>> {
             .iter()
             .map(|spec| describe(&app, spec))
             .collect::<Answer<Vec<Value>>>()?;
+        app.settle()?;
         Ok(Json(json!({ "topics": all })))
     })
     .await
 }
 
 pub async fn one(State(app): Shared, segments: Segments) -> Answer<Json<Value>> {
-    blocking(move || Ok(Json(describe(&app, &known(&app, segments.get("topic"))?)?))).await
+    blocking(move || {
+        let found = describe(&app, &known(&app, segments.get("topic"))?)?;
+        app.settle()?;
+        Ok(Json(found))
+    })
+    .await
 }
 
 /// The topic of that name, or the nearest one as a hint.

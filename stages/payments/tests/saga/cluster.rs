@@ -215,7 +215,7 @@ impl Cluster {
 
     fn process(&mut self, shard: usize, stage: Stage, input: Input) {
         self.calls += 1;
-        let (versions, newer) = (&self.versions, self.calls % 3 == 0);
+        let (versions, newer) = (&self.versions, self.calls.is_multiple_of(3));
         let cx = self.shards[shard]
             .contexts
             .get_mut(&stage)

@@ -2,29 +2,22 @@
 //! stops; and what a power cut leaves has everything that was acknowledged.
 
 mod gate;
+mod power_cut;
 mod running;
 
 use fermata_core::journal::JournalRecord;
-use fermata_core::ports::{LogError, Moment};
 use fermata_core::partition::shard_of;
+use fermata_core::ports::{LogError, Moment};
 use fermata_core::{NewRecord, Timestamp, TopicName};
-use fermata_native::{NativeArtifacts, NativeExecutor};
-use fermata_runtime::verify::{Replay, VerifySpec, verify};
-use fermata_server::{books, host::flow};
-use fermata_store::{Embedded, Options};
-use fermata_tests::harness::{Answer, Books, Cli, PIPELINE, Server, ServerSpec, Topics, payment, post, until};
+use fermata_tests::harness::{Answer, Cli, PIPELINE, Server, ServerSpec, payment, post, until};
 use gate::{Gate, HoldsAt};
 use running::{PATIENCE, Running, manifest};
 use serde_json::json;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time that is enough for an acknowledgement that must not come.
 const MOMENT: Duration = Duration::from_millis(300);
-/// Power cuts of one run.
-const CUTS: usize = 4;
 
 fn by_hand(id: &str) -> NewRecord {
     NewRecord {
@@ -51,22 +44,42 @@ fn while_the_sync_is_held_nothing_is_acknowledged_shown_or_answered() {
     gate.hold();
     let held = running.paying("held");
     running.confirmed_inside("held");
-    let asked = ["/views/payment/held", "/views/inflight", "/views/ledger", "/status", "/metrics", "/topics",
-        "/topics/payment.confirmed", "/topics/payment.confirmed/records", "/topics/payment.incoming/records",
-        "/topics/payments.journal/records"];
+    let asked = [
+        "/views/payment/held",
+        "/views/inflight",
+        "/views/ledger",
+        "/status",
+        "/metrics",
+        "/topics",
+        "/topics/payment.confirmed",
+        "/topics/payment.confirmed/records",
+        "/topics/payment.incoming/records",
+        "/topics/payments.journal/records",
+    ];
     let asked = asked.map(|path| (path, running.asking(path)));
     let log = &running.host.app.log;
     let appended = log.append(vec![by_hand("append")]).expect("the log takes it");
-    assert!(!log.wait_durable(appended.commit, MOMENT).expect("it can be asked"), "an append is durable without a sync");
+    assert!(
+        !log.wait_durable(appended.commit, MOMENT).expect("it can be asked"),
+        "an append is durable without a sync"
+    );
     for (path, answer) in asked {
         let answer = answer.join().expect("it does not panic").expect("the API answers");
         assert_eq!(answer.status, 503, "{path} shows what is not on the disk: {answer:?}");
         assert!(!answer.text.contains("held"), "{path}: {}", answer.text);
     }
-    assert_eq!(running.shown(), shown, "counters and rates show what is not on the disk");
+    assert_eq!(
+        running.shown(),
+        shown,
+        "counters and rates show what is not on the disk"
+    );
     let again = running.paying("again");
     running.confirmed_inside("again");
-    assert!(!again.is_finished(), "a payment is acknowledged without a sync: {:?}", again.join());
+    assert!(
+        !again.is_finished(),
+        "a payment is acknowledged without a sync: {:?}",
+        again.join()
+    );
 
     gate.open();
     assert_eq!(again.join().expect("it does not panic").map(|a| a.status), Ok(202));
@@ -77,7 +90,9 @@ fn while_the_sync_is_held_nothing_is_acknowledged_shown_or_answered() {
     running.complete("append");
     running.quiet(4);
     assert_ne!(running.shown(), shown);
-    let records = running.get("/topics/payment.confirmed/records").expect("the API answers");
+    let records = running
+        .get("/topics/payment.confirmed/records")
+        .expect("the API answers");
     for id in ["before", "held", "again", "append"] {
         assert!(records.text.contains(id), "{records:?}");
     }
@@ -92,28 +107,49 @@ fn a_receipt_is_shown_once_it_is_on_the_disk() {
     let _opened = gate.opened_at_last();
     assert_eq!(running.pay("before").map(|a| a.status), Ok(202));
     running.complete("before");
-    running.deploy("builtin:account@1.1.0");
+    // The first cutover may be so quick that the command itself is not on the disk yet.
+    let deploying = running.deploying("builtin:account@1.1.0");
     let receipts = || {
         let journal = running.journal();
-        let records = journal.iter().map(|r| JournalRecord::decode_bytes(r.value.as_deref().unwrap_or_default()));
-        records.map(|r| r.expect("a journal record").receipts.len()).sum::<usize>()
+        let records = journal
+            .iter()
+            .map(|r| JournalRecord::decode_bytes(r.value.as_deref().unwrap_or_default()));
+        records
+            .map(|r| r.expect("a journal record").receipts.len())
+            .sum::<usize>()
     };
     until("every task has switched inside", PATIENCE, || match receipts() {
         4 => Ok(()),
         found => Err(found),
     });
-    let answer = running.get("/deployments/1/receipts").expect("the API answers");
-    assert_eq!(answer.body["receipts"], json!([]), "{answer:?}");
-    let deployment = running.get("/deployments/1").expect("the API answers").body;
-    assert_eq!((&deployment["tasks"], &deployment["ended"]), (&json!([]), &json!(false)), "{deployment}");
-    let mut tasks = running.host.app.board.reports().into_values().flat_map(|r| r.tasks.into_values());
+    // Whether the deployment itself is shown yet depends on when its own facts were synced.
+    let nothing = |answer: Answer, list: &str| {
+        let shown = answer.body[list].as_array().map_or(0, Vec::len);
+        assert!(shown == 0 && matches!(answer.status, 200 | 404), "{list}: {answer:?}");
+    };
+    nothing(
+        running.get("/deployments/1/receipts").expect("the API answers"),
+        "receipts",
+    );
+    nothing(running.get("/deployments/1").expect("the API answers"), "tasks");
+    let mut tasks = running
+        .host
+        .app
+        .board
+        .reports()
+        .into_values()
+        .flat_map(|r| r.tasks.into_values());
     assert!(tasks.all(|t| t.deployment == 0), "a report shows the new version");
 
     gate.open();
-    until("the deployment is promoted", PATIENCE, || match running.get("/deployments/1") {
-        Ok(answer) if answer.body["state"] == "Promoted" => Ok(()),
-        other => Err(format!("{other:?}")),
+    until("the deployment is promoted", PATIENCE, || {
+        match running.get("/deployments/1") {
+            Ok(answer) if answer.body["state"] == "Promoted" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     });
+    let deploying = deploying.join().expect("it does not panic").expect("the API answers");
+    assert!(matches!(deploying.status, 202 | 503), "{deploying:?}");
     let answer = running.get("/deployments/1/receipts").expect("the API answers");
     assert_eq!(answer.body["receipts"].as_array().map(Vec::len), Some(4), "{answer:?}");
 }
@@ -127,18 +163,27 @@ fn when_the_sync_fails_nothing_is_acknowledged_any_more() {
     running.complete("before");
     gate.fail();
     let refused = |answer: Result<Answer, String>| {
-        assert!(answer.as_ref().map_or(true, |a| a.status >= 500), "acknowledged: {answer:?}");
+        assert!(
+            answer.as_ref().map_or(true, |a| a.status >= 500),
+            "acknowledged: {answer:?}"
+        );
     };
     refused(running.pay("lost"));
     let because = until("the process knows", PATIENCE, || running.host.failed().ok_or(()));
-    assert!(because.contains("the disk is gone") && because.contains("F0501"), "{because}");
+    assert!(
+        because.contains("the disk is gone") && because.contains("F0501"),
+        "{because}"
+    );
     refused(running.pay("after"));
     refused(running.get("/views/payment/lost"));
     refused(running.get("/topics/payment.incoming/records"));
     refused(running.post("/pause", json!({})));
     let answer = running.host.app.log.append(vec![by_hand("append")]);
     assert!(matches!(answer, Err(LogError::Fatal(_))), "{answer:?}");
-    assert!(running.host.stop().is_err(), "a process whose disk failed must not end well");
+    assert!(
+        running.host.stop().is_err(),
+        "a process whose disk failed must not end well"
+    );
 
     gate.open();
     let running = Running::start(dir.path(), &gate, None);
@@ -163,15 +208,27 @@ fn a_process_whose_sync_fails_stops_with_an_error() {
     let status = server.ended(PATIENCE);
     assert_eq!(status.code(), Some(1), "{}", server.stderr());
     server.says("F0501");
-    assert!(server.said("FERMATA_PERSIST") && server.said("start again"), "{}", server.stderr());
-    assert!(!acknowledged.is_empty() && acknowledged.len() < 60, "{} acknowledged", acknowledged.len());
+    assert!(
+        server.said("FERMATA_PERSIST") && server.said("start again"),
+        "{}",
+        server.stderr()
+    );
+    assert!(
+        !acknowledged.is_empty() && acknowledged.len() < 60,
+        "{} acknowledged",
+        acknowledged.len()
+    );
 
     let server = Server::start(&spec);
     let cli = server.cli();
     for id in &acknowledged {
         until(&format!("payment {id} is complete"), PATIENCE, || {
             let found = server.get(&format!("{PIPELINE}/views/payment/{id}"));
-            if found.body["data"]["state"] == "complete" { Ok(()) } else { Err(found) }
+            if found.body["data"]["state"] == "complete" {
+                Ok(())
+            } else {
+                Err(found)
+            }
         });
     }
     cli.ok(&["drain", "--wait"]);
@@ -179,95 +236,16 @@ fn a_process_whose_sync_fails_stops_with_an_error() {
     server.stop();
     let nonsense = ServerSpec::payments(dir.path()).env("FERMATA_PERSIST", "sometimes");
     let output = Cli::nowhere()
-        .command(&["run", "-f", &nonsense.manifest.display().to_string(), "--listen", "127.0.0.1:0", "--data-dir"])
+        .command(&[
+            "run",
+            "-f",
+            &nonsense.manifest.display().to_string(),
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+        ])
         .arg(dir.path())
         .envs(nonsense.env)
         .output();
     assert_eq!(output.expect("the binary starts").status.code(), Some(2));
-}
-
-/// Pays without pause, one at a time, until told to stop.
-fn payer(intake: String, acknowledged: &Arc<Mutex<Vec<String>>>, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
-    let (acknowledged, stop) = (acknowledged.clone(), stop.clone());
-    std::thread::spawn(move || {
-        for n in 0.. {
-            if stop.load(Ordering::SeqCst) {
-                return;
-            }
-            let id = format!("paid-{n}");
-            let body = payment(&id, &format!("acct-{}", n % 5)).to_string();
-            let answer = post(&intake, "application/json", &body).expect("the API answers");
-            assert_eq!(answer.status, 202, "{answer:?}");
-            acknowledged.lock().expect("no panic holds it").push(id);
-        }
-    })
-}
-
-#[test]
-fn a_power_cut_takes_nothing_that_was_acknowledged() {
-    let root = tempfile::tempdir().expect("a temporary folder");
-    let live = root.path().join("live");
-    std::fs::create_dir(&live).expect("a folder");
-    let gate = Gate::new(&live);
-    let running = Running::start(&live, &gate, None);
-    let _opened = gate.opened_at_last();
-    let (acknowledged, stop) = (Arc::default(), Arc::default());
-    let payer = payer(running.intake(), &acknowledged, &stop);
-    let known = || acknowledged.lock().expect("no panic holds it").clone();
-    let mut cuts = Vec::new();
-    for cut in 0..CUTS {
-        let before = known().len();
-        until("more payments are acknowledged", PATIENCE, || match known().len() {
-            now if now >= before + 20 => Ok(()),
-            now => Err(now),
-        });
-        if cut == 1 {
-            running.deploy("builtin:account@1.1.0");
-        }
-        gate.hold();
-        // One payment is under way at most: it must be beyond the last sync.
-        until("a payment is inside and not on the disk", PATIENCE, || {
-            let (inside, known) = (running.inside("payment.incoming").len(), known().len());
-            if inside > known { Ok(()) } else { Err((inside, known)) }
-        });
-        let known = known();
-        let copy = root.path().join(format!("cut-{cut}"));
-        gate.cut.copy(&copy).expect("the folder can be copied");
-        cuts.push((copy, known, running.inside("payment.incoming").len()));
-        gate.open();
-    }
-    stop.store(true, Ordering::SeqCst);
-    payer.join().expect("every payment was acknowledged");
-    running.host.stop().unwrap_or_else(|failure| panic!("{failure}"));
-    let mut lost = 0;
-    for (copy, known, inside) in &cuts {
-        lost += inside - survives(copy, known);
-    }
-    println!("{CUTS} power cuts, {} acknowledged at the last, {lost} taken that nobody was promised", cuts[CUTS - 1].1.len());
-    assert!(lost > 0, "no power cut has taken anything: it proves nothing");
-}
-
-/// The books of what a power cut left agree, at once and after it has run on; how many payments it had.
-fn survives(copy: &Path, acknowledged: &[String]) -> usize {
-    let count = {
-        let log = Embedded::open(copy, Options::default()).unwrap_or_else(|e| panic!("{e}"));
-        let (executor, artifacts) = (NativeExecutor::default(), NativeArtifacts::default());
-        let replay = Some(Replay::new(&executor, &artifacts));
-        let report = verify(&VerifySpec { manifest: &manifest(), log: &*log, views: None, replay });
-        let report = report.unwrap_or_else(|e| panic!("{e}"));
-        assert!(report.ok, "{:#?}", report.problems);
-        Topics::on(log).records("payment.incoming").len()
-    };
-    let running = Running::start(copy, &Gate::new(copy), None);
-    flow::take_in_and_drain(&running.host.app, "test", PATIENCE).unwrap_or_else(|failure| panic!("{failure}"));
-    let report = books::live(&running.host.app, true).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(report["ok"], true, "{report:#}");
-    running.host.stop().unwrap_or_else(|failure| panic!("{failure}"));
-    let books = Books::read(&Topics::open(copy));
-    books.check_drained();
-    for id in acknowledged {
-        let life = books.lives.get(id).unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
-        assert_eq!((life.accepted, life.confirmed), (1, 1), "{id}: {life:?}");
-    }
-    count
 }

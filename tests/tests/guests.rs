@@ -20,12 +20,34 @@ const CONFIG: &str = r#"{"accounts": 40, "bad": {
 fn record(dir: &Path) {
     let server = Server::start(&ServerSpec::payments(dir));
     let cli = server.cli();
-    cli.ok(&["generate", "--seed", "5", "--count", "300", "--rate", "0", "--config", CONFIG]);
+    cli.ok(&[
+        "generate", "--seed", "5", "--count", "300", "--rate", "0", "--config", CONFIG,
+    ]);
     for stage in ["validate", "inflight", "account", "confirm"] {
         let component = format!("builtin:{stage}@1.1.0");
-        cli.ok(&["deploy", stage, &component, "--probation", "50ms", "--wait", "--timeout", "120s"]);
+        cli.ok(&[
+            "deploy",
+            stage,
+            &component,
+            "--probation",
+            "50ms",
+            "--wait",
+            "--timeout",
+            "120s",
+        ]);
     }
-    let more = ["generate", "--seed", "5", "--from", "300", "--no-setup", "--count", "300", "--rate", "0"];
+    let more = [
+        "generate",
+        "--seed",
+        "5",
+        "--from",
+        "300",
+        "--no-setup",
+        "--count",
+        "300",
+        "--rate",
+        "0",
+    ];
     cli.ok(&[&more[..], &["--config", CONFIG]].concat());
     cli.ok(&["drain", "--wait", "--timeout", "120s"]);
     server.stop();
@@ -36,8 +58,14 @@ fn a_recorded_run_depends_neither_on_instances_nor_on_batches() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     record(dir.path());
     let cache = tempfile::tempdir().expect("a temporary folder");
-    let compile = Compile::Child(CompileCommand { program: binary(), args: vec!["__compile".into()] });
-    let executor = WasmExecutor::new(EngineOptions { compile, cache: Some(cache.path().to_owned()) });
+    let compile = Compile::Child(CompileCommand {
+        program: binary(),
+        args: vec!["__compile".into()],
+    });
+    let executor = WasmExecutor::new(EngineOptions {
+        compile,
+        cache: Some(cache.path().to_owned()),
+    });
     let executor = executor.unwrap_or_else(|e| panic!("{e}"));
     let artifacts = Files::open(dir.path(), ".").unwrap_or_else(|e| panic!("{e}"));
     let spec = ServerSpec::payments(dir.path());
@@ -47,7 +75,12 @@ fn a_recorded_run_depends_neither_on_instances_nor_on_batches() {
     let replayed = |drop_instances, recut| {
         let mut replay = Replay::new(&executor as &dyn Executor, &artifacts as &dyn Artifacts);
         (replay.drop_instances, replay.recut) = (drop_instances, recut);
-        let report = verify(&VerifySpec { manifest: &manifest, log: &*log, views: None, replay: Some(replay) });
+        let report = verify(&VerifySpec {
+            manifest: &manifest,
+            log: &*log,
+            views: None,
+            replay: Some(replay),
+        });
         let report = report.unwrap_or_else(|e| panic!("{e}"));
         let how = format!("instances dropped: {drop_instances}, batches cut by {recut:?}");
         assert!(report.ok, "{how}: {:#?}", report.problems);

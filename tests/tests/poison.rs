@@ -16,7 +16,10 @@ fn start(dir: &Path, timeout: &str) -> Server {
     let component = format!("component = {:?}", fixture("account-poison-1.0.0"));
     let edits = [
         (r#"component = "builtin:account@1.0.0""#, component.as_str()),
-        (r#"config = { timeout = "30s""#, &format!("config = {{ timeout = {timeout:?}")),
+        (
+            r#"config = { timeout = "30s""#,
+            &format!("config = {{ timeout = {timeout:?}"),
+        ),
     ];
     let text = edits.iter().fold(text, |text, (from, to)| {
         assert_eq!(text.matches(from).count(), 1, "{from} stands once in the example");
@@ -31,13 +34,19 @@ fn start(dir: &Path, timeout: &str) -> Server {
 
 /// Sound payments around the one that cannot be credited, and waits until that is a dead letter.
 fn pay(server: &Server) {
-    let mut payments: Vec<Value> = (0..20).map(|n| payment(&format!("sound-{n}"), &format!("acct-{n}"))).collect();
+    let mut payments: Vec<Value> = (0..20)
+        .map(|n| payment(&format!("sound-{n}"), &format!("acct-{n}")))
+        .collect();
     payments.insert(10, payment(POISON, "acct-poison"));
     let lines: Vec<String> = payments.iter().map(Value::to_string).collect();
     server.cli().fed(&["produce", "payment.incoming"], &lines.join("\n"));
     let letters = until("the credit is a dead letter", PATIENCE, || {
         let found = server.get(&format!("{PIPELINE}/dlq"));
-        if found.body["total"] == 1 { Ok(found.text) } else { Err(found) }
+        if found.body["total"] == 1 {
+            Ok(found.text)
+        } else {
+            Err(found)
+        }
     });
     assert!(letters.contains(POISON) && letters.contains("account"), "{letters}");
 }
@@ -65,11 +74,18 @@ fn a_time_out_ends_the_payment_and_the_drain_succeeds() {
     let cli = server.cli();
     cli.ok(&["drain", "--wait", "--timeout", "60s"]);
     let payment = cli.view(&["payment", POISON]);
-    assert_eq!((&payment["state"], &payment["code"]), (&"refunded".into(), &"timed-out".into()), "{payment}");
+    assert_eq!(
+        (&payment["state"], &payment["code"]),
+        (&"refunded".into(), &"timed-out".into()),
+        "{payment}"
+    );
     assert_eq!(cli.view(&["ledger"])["clearing"]["EUR"], 0);
     let status = cli.json(&["status"]);
     let summary = &status["summary"];
-    assert!(summary["confirmed"] == 20 && summary["failed"] == 1 && status["in_flight"] == 0, "{status}");
+    assert!(
+        summary["confirmed"] == 20 && summary["failed"] == 1 && status["in_flight"] == 0,
+        "{status}"
+    );
     cli.ok(&["verify"]);
     server.stop();
 }

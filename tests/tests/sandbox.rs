@@ -43,7 +43,12 @@ fn built(dir: &Path) -> PathBuf {
     // The same crates as the workspace's: nothing is asked of a registry.
     std::fs::copy(Path::new(ROOT).join("Cargo.lock"), crate_.join("Cargo.lock")).expect("the workspace has a lock");
     let out = dir.join("confirm-1.2.0.wasm");
-    let output = Command::new(sibling("xtask")).args(["guests", "--crate"]).arg(&crate_).arg("--out").arg(&out).output();
+    let output = Command::new(sibling("xtask"))
+        .args(["guests", "--crate"])
+        .arg(&crate_)
+        .arg("--out")
+        .arg(&out)
+        .output();
     let output = output.expect("xtask starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     out
@@ -55,7 +60,15 @@ fn confirmed(cli: &Cli) -> u64 {
 
 /// Load, once it flows.
 fn load(cli: &Cli) -> Background {
-    let load = cli.background(&["generate", "--rate", "500", "--seed", "9", "--config", r#"{"accounts": 50}"#]);
+    let load = cli.background(&[
+        "generate",
+        "--rate",
+        "500",
+        "--seed",
+        "9",
+        "--config",
+        r#"{"accounts": 50}"#,
+    ]);
     more(cli, 200);
     load
 }
@@ -70,14 +83,22 @@ fn more(cli: &Cli, count: u64) {
 
 fn version(cli: &Cli) -> Value {
     let status = cli.json(&["status"]);
-    let found = status["stages"].as_array().into_iter().flatten().find(|s| s["stage"] == "confirm");
+    let found = status["stages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|s| s["stage"] == "confirm");
     found.unwrap_or_else(|| panic!("no confirm in {status}"))["version"].clone()
 }
 
 fn ends_well(server: Server, load: Background) {
     let cli = server.cli();
     let sent = load.interrupt();
-    assert!(sent.status.success(), "the load failed: {}", String::from_utf8_lossy(&sent.stderr));
+    assert!(
+        sent.status.success(),
+        "the load failed: {}",
+        String::from_utf8_lossy(&sent.stderr)
+    );
     cli.ok(&["drain", "--wait", "--timeout", "120s"]);
     cli.ok(&["verify", "--replay"]);
     server.stop();
@@ -95,7 +116,16 @@ fn a_component_from_outside_the_tree_is_deployed_under_load() {
     assert!(cli.view(&["confirmed"])["currencies"].is_null());
     let told = cli.json(&["component", "inspect", component]);
     assert!(told.to_string().contains("1.2.0"), "{told}");
-    let done = cli.json(&["deploy", "confirm", component, "--probation", "300ms", "--wait", "--timeout", "120s"]);
+    let done = cli.json(&[
+        "deploy",
+        "confirm",
+        component,
+        "--probation",
+        "300ms",
+        "--wait",
+        "--timeout",
+        "120s",
+    ]);
     assert_eq!(done["deployment"]["state"], "Promoted", "{done}");
     assert_eq!(done["receipts"].as_array().map(Vec::len), Some(4), "{done}");
     assert_eq!(version(&cli), "1.2.0");
@@ -126,9 +156,16 @@ fn no_stages(dir: &Path) -> Vec<(PathBuf, &'static str)> {
 /// Compilers need native libraries for derive macros: they lie beside this test.
 fn native_library() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
-    let beside = own.parent().expect("it lies in a folder").read_dir().expect("the folder can be listed");
+    let beside = own
+        .parent()
+        .expect("it lies in a folder")
+        .read_dir()
+        .expect("the folder can be listed");
     let suffix = std::env::consts::DLL_SUFFIX;
-    let found = beside.flatten().map(|e| e.path()).find(|p| p.to_string_lossy().ends_with(suffix));
+    let found = beside
+        .flatten()
+        .map(|e| e.path())
+        .find(|p| p.to_string_lossy().ends_with(suffix));
     found.unwrap_or_else(|| panic!("no *{suffix} beside {}", own.display()))
 }
 
@@ -146,8 +183,21 @@ fn what_is_no_stage_is_refused_and_the_pipeline_goes_on() {
         let said = cli.fails(&["component", "inspect", name], 4);
         assert!(said.contains(code), "{name}: {said}");
     }
-    let said = cli.fails(&["deploy", "confirm", "builtin:account@1.1.0", "--wait", "--timeout", "60s"], 4);
-    assert!(said.contains("F0203"), "a stage of other ports: {said}");
+    let said = cli.fails(
+        &[
+            "deploy",
+            "confirm",
+            "builtin:account@1.1.0",
+            "--wait",
+            "--timeout",
+            "60s",
+        ],
+        4,
+    );
+    assert!(
+        said.contains("F0204"),
+        "another stage refuses this one's configuration: {said}"
+    );
     assert_eq!(version(&cli), "1.0.0");
     assert!(load.running(), "the load has ended");
     more(&cli, 200);

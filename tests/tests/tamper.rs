@@ -15,9 +15,31 @@ const JOURNAL: &str = "payments.journal";
 fn record(dir: &Path) {
     let server = Server::start(&ServerSpec::payments(dir));
     let cli = server.cli();
-    cli.ok(&["generate", "--seed", "3", "--count", "250", "--rate", "0", "--config", CONFIG]);
-    cli.ok(&["deploy", "account", "builtin:account@1.1.0", "--probation", "200ms", "--wait", "--timeout", "120s"]);
-    let more = ["generate", "--seed", "3", "--from", "250", "--no-setup", "--count", "250", "--rate", "0"];
+    cli.ok(&[
+        "generate", "--seed", "3", "--count", "250", "--rate", "0", "--config", CONFIG,
+    ]);
+    cli.ok(&[
+        "deploy",
+        "account",
+        "builtin:account@1.1.0",
+        "--probation",
+        "200ms",
+        "--wait",
+        "--timeout",
+        "120s",
+    ]);
+    let more = [
+        "generate",
+        "--seed",
+        "3",
+        "--from",
+        "250",
+        "--no-setup",
+        "--count",
+        "250",
+        "--rate",
+        "0",
+    ];
     cli.ok(&[&more[..], &["--config", CONFIG]].concat());
     cli.ok(&["drain", "--wait", "--timeout", "120s"]);
     server.stop();
@@ -42,7 +64,13 @@ impl Recorded {
         let copy = self.root.path().join(name);
         copy_folder(&self.original, &copy).expect("the folder can be copied");
         let place = edit(&Folder::open(&copy).expect("the copy opens"));
-        let fixed = ["verify", "-o", "json", "--data-dir", copy.to_str().expect("a path of ASCII")];
+        let fixed = [
+            "verify",
+            "-o",
+            "json",
+            "--data-dir",
+            copy.to_str().expect("a path of ASCII"),
+        ];
         let out = Cli::nowhere().exits(&[&fixed, more].concat(), exit);
         let report = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{name}: no JSON ({e}): {out}"));
         (report, place)
@@ -54,14 +82,24 @@ impl Recorded {
         let problems: Vec<(&str, &str)> = report["problems"].as_array().into_iter().flatten().map(text).collect();
         println!("{name}, at {place}: {problems:?}");
         for check in checks {
-            assert!(problems.iter().any(|(c, _)| c == check), "{name}: {check} says nothing: {report:#}");
+            assert!(
+                problems.iter().any(|(c, _)| c == check),
+                "{name}: {check} says nothing: {report:#}"
+            );
         }
-        assert!(problems.iter().any(|(_, what)| what.contains(&place)), "{name}: {place} is not named: {report:#}");
+        assert!(
+            problems.iter().any(|(_, what)| what.contains(&place)),
+            "{name}: {place} is not named: {report:#}"
+        );
     }
 }
 
 fn text(problem: &Value) -> (&str, &str) {
-    let part = |name: &str| problem[name].as_str().unwrap_or_else(|| panic!("no {name} in {problem}"));
+    let part = |name: &str| {
+        problem[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {name} in {problem}"))
+    };
     (part("check"), part("what"))
 }
 
@@ -71,7 +109,11 @@ fn topic(name: &str) -> TopicName {
 
 /// The fullest partition of a topic.
 fn fullest(folder: &Folder, name: &str) -> Vec<Record> {
-    let all = (0..4).map(|shard| folder.list(&topic(name), Shard(shard)).expect("a partition can be listed"));
+    let all = (0..4).map(|shard| {
+        folder
+            .list(&topic(name), Shard(shard))
+            .expect("a partition can be listed")
+    });
     all.max_by_key(Vec::len).expect("there are four")
 }
 
@@ -82,7 +124,11 @@ fn put(folder: &Folder, record: &Record) {
 fn one_journal_record_dropped(folder: &Folder) -> String {
     let journal = fullest(folder, JOURNAL);
     let dropped = &journal[journal.len() / 2];
-    assert!(folder.delete_record(&dropped.topic, dropped.shard, dropped.offset).expect("it can be deleted"));
+    assert!(
+        folder
+            .delete_record(&dropped.topic, dropped.shard, dropped.offset)
+            .expect("it can be deleted")
+    );
     journal[journal.len() / 2 + 1].coordinates()
 }
 
@@ -100,8 +146,16 @@ fn one_byte_changed(folder: &Folder, name: &str) -> Record {
     let mut record = records.swap_remove(records.len() / 2);
     let mut bytes = record.value.as_deref().expect("it has a value").to_vec();
     let field = br#""amount":"#;
-    let begin = bytes.windows(field.len()).position(|w| w == field).expect("it has an amount") + field.len();
-    let digit = bytes[begin..].iter().position(u8::is_ascii_digit).expect("amounts are numbers") + begin;
+    let begin = bytes
+        .windows(field.len())
+        .position(|w| w == field)
+        .expect("it has an amount")
+        + field.len();
+    let digit = bytes[begin..]
+        .iter()
+        .position(u8::is_ascii_digit)
+        .expect("amounts are numbers")
+        + begin;
     bytes[digit] = if bytes[digit] == b'1' { b'2' } else { b'1' };
     record.value = Some(bytes.into());
     put(folder, &record);
@@ -113,7 +167,10 @@ fn one_receipt_moved(folder: &Folder) -> String {
     let mut journal = fullest(folder, JOURNAL);
     let decode = |r: &Record| JournalRecord::decode_bytes(r.value.as_deref().unwrap_or_default()).expect("a journal");
     let mut entries: Vec<JournalRecord> = journal.iter().map(decode).collect();
-    let from = entries.iter().position(|e| !e.receipts.is_empty()).expect("the swap left a receipt");
+    let from = entries
+        .iter()
+        .position(|e| !e.receipts.is_empty())
+        .expect("the swap left a receipt");
     let mut moved = std::mem::take(&mut entries[from].receipts);
     // Versions are named by their place in the record's own list.
     for receipt in &mut moved {
@@ -144,14 +201,33 @@ fn edits_that_keep_every_checksum_are_named() {
     let recorded = Recorded::make();
     let (report, _) = recorded.verify("untouched", &[], 0, |_| String::new());
     let figures = &report["figures"];
-    assert_eq!((&report["ok"], &report["limited"]), (&true.into(), &Value::Array(vec![])), "{report:#}");
+    assert_eq!(
+        (&report["ok"], &report["limited"]),
+        (&true.into(), &Value::Array(vec![])),
+        "{report:#}"
+    );
     assert!(figures["drained"] == true && figures["receipts"] == 4, "{report:#}");
-    assert!(figures["records"].as_u64() > Some(2_000) && figures["invariants"] == 3, "{report:#}");
+    assert!(
+        figures["records"].as_u64() > Some(2_000) && figures["invariants"] == 3,
+        "{report:#}"
+    );
 
-    recorded.found("a journal record dropped", &[], &["journal-chain"], one_journal_record_dropped);
-    recorded.found("an end doubled", &[], &["duplicates", "outputs", "invariants"], one_end_doubled);
+    recorded.found(
+        "a journal record dropped",
+        &[],
+        &["journal-chain"],
+        one_journal_record_dropped,
+    );
+    recorded.found(
+        "an end doubled",
+        &[],
+        &["duplicates", "outputs", "invariants"],
+        one_end_doubled,
+    );
     recorded.found("a byte of an end changed", &[], &["outputs"], |folder| {
-        one_byte_changed(folder, "payment.confirmed").coordinates()
+        // Which of its transaction's records it was, one hash over all of them cannot say.
+        let changed = one_byte_changed(folder, "payment.confirmed");
+        format!("{}/{}/", changed.topic, changed.shard)
     });
     recorded.found("a receipt moved", &[], &["receipts"], one_receipt_moved);
 }

@@ -2,16 +2,18 @@
 
 use crate::{Offset, Shard, Timestamp, TopicName};
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// One header. Names are UTF-8, values any bytes; a value may be absent, as on Kafka.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    pub key: String,
+    /// Most are the host's own and borrowed: every record has several, and records are copied often.
+    pub key: Cow<'static, str>,
     pub value: Option<Bytes>,
 }
 
 impl Header {
-    pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+    pub fn new(key: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) -> Self {
         Self {
             key: key.into(),
             value: Some(value.into()),

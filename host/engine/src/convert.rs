@@ -63,7 +63,7 @@ pub fn emissions(emissions: Vec<types::Emission>) -> Vec<Emission> {
 
 fn emission(emission: types::Emission) -> Emission {
     let header = |header: types::HeaderResult| Header {
-        key: header.key,
+        key: header.key.into(),
         value: header.value.map(Bytes::from),
     };
     Emission {

@@ -4,7 +4,9 @@
 //! key and values begin with their length + 1, or 0 when absent.
 
 use bytes::Bytes;
+use fermata_core::names::headers::known;
 use fermata_core::{Header, Offset, Record, Shard, Timestamp, TopicName};
+use std::borrow::Cow;
 
 pub(crate) fn encode(timestamp: Timestamp, key: Option<&Bytes>, value: Option<&Bytes>, headers: &[Header]) -> Vec<u8> {
     let optional = |bytes: Option<&Bytes>| bytes.map_or(1, |b| b.len() + 3);
@@ -39,9 +41,10 @@ pub(crate) fn decode(topic: &TopicName, shard: Shard, offset: Offset, bytes: Byt
     let mut headers = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         let length = from.number()?;
-        let key = String::from_utf8(from.take(length)?.to_vec()).ok()?;
+        let name = from.take(length)?;
+        let name = std::str::from_utf8(&name).ok()?;
         headers.push(Header {
-            key,
+            key: known(name).map_or_else(|| name.to_owned().into(), Cow::Borrowed),
             value: from.optional()?,
         });
     }
@@ -138,7 +141,7 @@ mod tests {
             vec![
                 Header::new("a", "b"),
                 Header {
-                    key: String::new(),
+                    key: "".into(),
                     value: None,
                 },
                 Header::new("fermata-id", vec![1_u8; 300]),

@@ -73,7 +73,7 @@ pub fn input(from: core::Input) -> sdk::Input {
             .headers
             .into_iter()
             .map(|h| sdk::Header {
-                key: h.key,
+                key: h.key.into_owned(),
                 value: h.value.map(Vec::from),
             })
             .collect(),
@@ -108,7 +108,7 @@ pub fn emission(from: sdk::Emission) -> core::Emission {
             .headers
             .into_iter()
             .map(|h| core::Header {
-                key: h.key,
+                key: h.key.into(),
                 value: h.value.map(Bytes::from),
             })
             .collect(),

@@ -29,16 +29,27 @@ pub fn binary() -> PathBuf {
 /// Another program of the workspace, built beside `fermata`.
 pub fn sibling(name: &str) -> PathBuf {
     let path = binary().with_file_name(name);
-    assert!(path.is_file(), "no {}: run `cargo xtask test`, which leaves it there", path.display());
+    assert!(
+        path.is_file(),
+        "no {}: run `cargo xtask test`, which leaves it there",
+        path.display()
+    );
     path
 }
 
 /// A component made for tests: `echo-1.0.0` of `tests/guests/echo`.
 pub fn fixture(name: &str) -> PathBuf {
     let program = binary();
-    let target = program.parent().and_then(Path::parent).expect("the binary lies in target/release");
+    let target = program
+        .parent()
+        .and_then(Path::parent)
+        .expect("the binary lies in target/release");
     let path = target.join("guests/fixtures").join(format!("{name}.wasm"));
-    assert!(path.is_file(), "no {}: run `cargo xtask guests`, which builds it", path.display());
+    assert!(
+        path.is_file(),
+        "no {}: run `cargo xtask guests`, which builds it",
+        path.display()
+    );
     path
 }
 

@@ -128,10 +128,9 @@ impl Checks {
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Violation> {
-        if let Some(id) = record.header(headers::ID) {
-            if !self.identities.insert((record.topic.clone(), id.to_owned())) {
-                return bad(format!("{} doubles {id}", record.coordinates()));
-            }
+        let id = record.header(headers::ID).map(str::to_owned);
+        if let Some(id) = id.filter(|id| !self.identities.insert((record.topic.clone(), id.clone()))) {
+            return bad(format!("{} doubles {id}", record.coordinates()));
         }
         let key = || String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
         match record.topic.as_str() {

@@ -25,7 +25,11 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(dir: &Path) -> Arc<Self> {
-        Arc::new(Self { passage: Mutex::default(), changed: Condvar::new(), cut: PowerCut::new(dir) })
+        Arc::new(Self {
+            passage: Mutex::default(),
+            changed: Condvar::new(),
+            cut: PowerCut::new(dir),
+        })
     }
 
     /// No commit made after this is durable.

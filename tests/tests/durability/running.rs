@@ -46,7 +46,10 @@ impl Running {
         }
         let host = Host::start(spec).unwrap_or_else(|failure| panic!("{failure}"));
         let address = host.address().expect("it has an API");
-        let running = Self { host, base: format!("http://{address}") };
+        let running = Self {
+            host,
+            base: format!("http://{address}"),
+        };
         until("every shard is held", PATIENCE, || match get(&running.url("/readyz")) {
             Ok(answer) if answer.status == 200 => Ok(()),
             other => Err(format!("{other:?}")),
@@ -64,7 +67,11 @@ impl Running {
 
     /// A request that may wait for the disk.
     pub fn asking(&self, path: &str) -> JoinHandle<Result<Answer, String>> {
-        let url = self.url(&if path.starts_with("/metrics") { path.to_owned() } else { format!("{PIPELINE}{path}") });
+        let url = self.url(&if path.starts_with("/metrics") {
+            path.to_owned()
+        } else {
+            format!("{PIPELINE}{path}")
+        });
         std::thread::spawn(move || get(&url).map_err(|e| e.to_string()))
     }
 
@@ -87,17 +94,20 @@ impl Running {
         post(&url, "application/json", &body.to_string()).map_err(|e| e.to_string())
     }
 
-    pub fn deploy(&self, component: &str) {
-        let answer = self.post("/stages/account/deployments", json!({ "component": component, "probation": "50ms" }));
-        let answer = answer.unwrap_or_else(|e| panic!("deploying {component}: {e}"));
-        assert_eq!(answer.status, 202, "{answer:?}");
+    /// A deployment of the account stage whose acknowledgement may wait for the disk.
+    pub fn deploying(&self, component: &str) -> JoinHandle<Result<Answer, String>> {
+        let url = self.url(&format!("{PIPELINE}/stages/account/deployments"));
+        let body = json!({ "component": component, "probation": "50ms" }).to_string();
+        std::thread::spawn(move || post(&url, "application/json", &body).map_err(|e| e.to_string()))
     }
 
     /// Waits until a payment is complete, as anybody outside may see it.
     pub fn complete(&self, id: &str) {
-        until(&format!("payment {id} is complete"), PATIENCE, || match self.get(&format!("/views/payment/{id}")) {
-            Ok(answer) if answer.body["data"]["state"] == "complete" => Ok(()),
-            other => Err(format!("{other:?}; failed: {:?}", self.host.failed())),
+        until(&format!("payment {id} is complete"), PATIENCE, || {
+            match self.get(&format!("/views/payment/{id}")) {
+                Ok(answer) if answer.body["data"]["state"] == "complete" => Ok(()),
+                other => Err(format!("{other:?}; failed: {:?}", self.host.failed())),
+            }
         });
     }
 
@@ -118,7 +128,8 @@ impl Running {
         let name = TopicName::new(topic).expect("a topic's name");
         let log = &self.host.app.log;
         let all = (0..self.host.app.manifest.partitions).map(Shard);
-        all.flat_map(|shard| log.read(&name, shard, Offset(0), 100_000).expect("it can be read")).collect()
+        all.flat_map(|shard| log.read(&name, shard, Offset(0), 100_000).expect("it can be read"))
+            .collect()
     }
 
     pub fn journal(&self) -> Vec<Record> {
@@ -129,7 +140,11 @@ impl Running {
     pub fn confirmed_inside(&self, id: &str) {
         until(&format!("payment {id} is confirmed inside"), PATIENCE, || {
             let found = self.inside("payment.confirmed");
-            if found.iter().any(|r| r.key.as_deref() == Some(id.as_bytes())) { Ok(()) } else { Err(found.len()) }
+            if found.iter().any(|r| r.key.as_deref() == Some(id.as_bytes())) {
+                Ok(())
+            } else {
+                Err(found.len())
+            }
         });
     }
 
@@ -137,7 +152,13 @@ impl Running {
     pub fn shown(&self) -> String {
         let app = &self.host.app;
         let counts = status::counts(app);
-        let latencies: Vec<_> = app.board.meters.latency().into_iter().map(|(topic, h)| (topic, h.len())).collect();
+        let latencies: Vec<_> = app
+            .board
+            .meters
+            .latency()
+            .into_iter()
+            .map(|(topic, h)| (topic, h.len()))
+            .collect();
         let deployments = app.fold().deployments.len();
         format!("{counts:?} {latencies:?} {:?} {deployments}", app.board.meters.series())
     }

@@ -15,7 +15,10 @@ impl Stage for Confirm {
     type Output = <Old as Stage>::Output;
 
     fn describe() -> Description {
-        Description { version: Self::VERSION.to_owned(), ..Old::describe() }
+        Description {
+            version: Self::VERSION.to_owned(),
+            ..Old::describe()
+        }
     }
 
     fn init(config: Self::Config) -> Result<Self, String> {

@@ -106,7 +106,11 @@ fn outside(folder: &Path, out: &Path) -> Result<()> {
     fs::write(out, &component.bytes)
         .into_diagnostic()
         .wrap_err_with(|| format!("writing {}", out.display()))?;
-    eprintln!("guests: {}, {} KiB", out.display(), component.bytes.len().div_ceil(1024));
+    eprintln!(
+        "guests: {}, {} KiB",
+        out.display(),
+        component.bytes.len().div_ceil(1024)
+    );
     Ok(())
 }
 

@@ -17,6 +17,8 @@ pub struct Batch {
     /// Something was appended or must be.
     pub open: bool,
     pub records: usize,
+    /// A chain's records are among what was appended, not ticks alone.
+    pub appended: bool,
     pub refuted: Vec<(Shard, Refuted)>,
 }
 
@@ -83,8 +85,8 @@ impl Worker {
     fn append(&mut self, shard: Shard, concluded: Concluded) -> Result<(), WorkerError> {
         let state = self.shards.get_mut(&shard).expect("held: checked by the caller");
         state.touched = true;
-        let first = !self.batch.open;
         self.batch.open = true;
+        let first = !std::mem::replace(&mut self.batch.appended, true);
         self.batch
             .refuted
             .extend(concluded.refuted.into_iter().map(|r| (shard, r)));
@@ -147,10 +149,8 @@ impl Worker {
             journals.push(record);
             let sequence = chained.sequence.0.to_be_bytes();
             sent.chained.push((*shard, chained));
-            for topic in state.topics() {
-                let next = state.lowest(&topic).unwrap_or_default();
-                commit.positions.push((topic, *shard, next));
-            }
+            let positions = state.positions_to_commit();
+            commit.positions.extend(positions.into_iter().map(|(topic, next)| (topic, *shard, next)));
             for task in &mut state.tasks {
                 let mut metrics = Vec::new();
                 task.drain(&mut sent.changes, &mut metrics);

@@ -218,14 +218,16 @@ impl Speaker<'_> {
         if let Some(trace) = work.trace.as_ref().filter(|t| headers.iter().all(|x| x.key != t.key)) {
             headers.push(trace.clone());
         }
-        headers.push(Header::new(
-            h::ID,
-            work.identity.emission(stage, ordinal).as_str().to_owned(),
-        ));
-        headers.push(Header::new(h::CAUSE, self.cause(work)));
-        headers.push(Header::new(h::ROOT_TIME, work.root_time.to_string()));
-        headers.push(Header::new(h::STAGE, stage.as_str().to_owned()));
-        headers.push(Header::new(h::DIGEST, self.digest.short()));
+        let id = work.identity.emission(stage, ordinal);
+        let (cause, root_time, digest) = (self.cause(work), work.root_time.to_string(), self.digest.short());
+        let own = [
+            (h::ID, id.as_str()),
+            (h::CAUSE, &cause),
+            (h::ROOT_TIME, &root_time),
+            (h::STAGE, stage.as_str()),
+            (h::DIGEST, &digest),
+        ];
+        headers.extend(sharing(own));
         let record = NewRecord {
             topic: topic.clone(),
             shard,
@@ -297,6 +299,18 @@ impl Speaker<'_> {
             headers,
         }
     }
+}
+
+/// Headers whose values lie in one piece of memory: records are copied, kept and dropped often.
+fn sharing<const N: usize>(own: [(&'static str, &str); N]) -> impl Iterator<Item = Header> {
+    let values = Bytes::from(own.map(|(_, value)| value).concat());
+    let mut end = 0;
+    own.map(|(name, value)| {
+        let start = end;
+        end += value.len();
+        Header::new(name, values.slice(start..end))
+    })
+    .into_iter()
 }
 
 /// Why a record becomes a dead letter.

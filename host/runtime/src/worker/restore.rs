@@ -75,6 +75,7 @@ impl Worker {
             ticked: false,
             touched: false,
             ended: Vec::new(),
+            told: BTreeMap::new(),
             next_due: None,
         };
         for task in &state.tasks {

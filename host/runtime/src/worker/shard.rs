@@ -21,6 +21,8 @@ pub struct ShardState {
     pub touched: bool,
     /// Head's time (microseconds) of each record that reached an end topic in the open batch.
     pub ended: Vec<(TopicName, i64)>,
+    /// Positions that the group was told. A transaction that fails takes the whole of this with it.
+    pub told: BTreeMap<TopicName, Offset>,
     /// When the next timer of any task is due, as of the last look.
     pub next_due: Option<Timestamp>,
 }
@@ -37,6 +39,23 @@ impl ShardState {
     /// The offset that the group has read to: the lowest of the topic's readers.
     pub fn lowest(&self, topic: &TopicName) -> Option<Offset> {
         self.tasks.iter().filter_map(|t| t.positions.get(topic)).min().copied()
+    }
+
+    /// What the group has to be told in this transaction: what moved since the last; all of them when nothing did,
+    /// because it is by the positions that the log knows who commits.
+    pub fn positions_to_commit(&mut self) -> Vec<(TopicName, Offset)> {
+        let lowest = |topic: TopicName| {
+            let next = self.lowest(&topic).unwrap_or_default();
+            (topic, next)
+        };
+        let all: Vec<_> = self.topics().into_iter().map(lowest).collect();
+        let told = &self.told;
+        let moved: Vec<_> = all.iter().filter(|(topic, next)| told.get(topic) != Some(next)).cloned().collect();
+        if moved.is_empty() {
+            return all;
+        }
+        self.told.extend(moved.iter().cloned());
+        moved
     }
 
     pub fn topics(&self) -> Vec<TopicName> {

@@ -150,7 +150,7 @@ fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> 
         .headers
         .into_iter()
         .map(|(key, value)| Header {
-            key,
+            key: key.into(),
             value: value.map(Bytes::from),
         })
         .collect();

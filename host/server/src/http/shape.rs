@@ -38,7 +38,7 @@ pub fn record(record: &Record) -> Value {
     bytes(&mut shape, "value", record.value.as_ref());
     let headers = record.headers.iter().map(|h| {
         let mut one = Map::new();
-        one.insert("name".into(), h.key.as_str().into());
+        one.insert("name".into(), h.key.as_ref().into());
         bytes(&mut one, "value", h.value.as_ref());
         Value::Object(one)
     });

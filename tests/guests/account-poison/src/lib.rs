@@ -33,7 +33,11 @@ impl Stage for Poison {
     }
 
     fn process(&self, cx: &mut dyn Context, message: Message) -> Result<Vec<Output>, Rejection> {
-        if let Message::Transfer { transfer: Transfer::Credit { payment, .. }, .. } = &message {
+        if let Message::Transfer {
+            transfer: Transfer::Credit { payment, .. },
+            ..
+        } = &message
+        {
             assert_ne!(payment.terms.to, POISONED, "this version cannot credit it");
         }
         self.0.process(cx, message)

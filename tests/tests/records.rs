@@ -2,14 +2,14 @@
 
 use fermata_core::manifest::parse::parse;
 use fermata_core::names::{Purpose, headers};
+use fermata_core::ports::Namespace;
 use fermata_core::ports::{Artifacts, Executor, Log, NoProbe, StateRead, StateStore};
 use fermata_core::{NewRecord, Record, Shard, StageName, Timestamp, TopicName};
-use fermata_core::ports::Namespace;
 use fermata_native::{NativeArtifacts, NativeExecutor, Registry};
 use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
 use fermata_runtime::control::config_json;
 use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, topics};
-use fermata_stage::{Context, Description, Due, StoreDecl, Emission, Input, Rejection, Stage};
+use fermata_stage::{Context, Description, Due, Emission, Input, Rejection, Stage, StoreDecl};
 use fermata_tests::simulated::{Faults, Mode, Simulated};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,11 @@ impl Stage for Tally {
     type Output = Emission;
 
     fn describe() -> Description {
-        Description::new(Self::NAME, Self::VERSION).input("in", &[1]).output("out", &[1]).store(StoreDecl::new("counts", 1)).timers()
+        Description::new(Self::NAME, Self::VERSION)
+            .input("in", &[1])
+            .output("out", &[1])
+            .store(StoreDecl::new("counts", 1))
+            .timers()
     }
     fn init(_: Self::Config) -> Result<Self, String> {
         Ok(Self)
@@ -61,7 +65,12 @@ impl Stage for Tally {
                 cx.set_timer("t", cx.now() + 1_000, b"payload");
                 Ok(Vec::new())
             }
-            _ => Ok(vec![Emission { port: "out".into(), key: input.key, value: Some(vec![count]), headers: Vec::new() }]),
+            _ => Ok(vec![Emission {
+                port: "out".into(),
+                key: input.key,
+                value: Some(vec![count]),
+                headers: Vec::new(),
+            }]),
         }
     }
     fn fired(&self, cx: &mut dyn Context, timer: Due) -> Result<Vec<Emission>, Rejection> {
@@ -80,7 +89,9 @@ impl Stage for Echo {
     type Output = Emission;
 
     fn describe() -> Description {
-        Description::new(Self::NAME, Self::VERSION).input("out", &[1]).output("end", &[1])
+        Description::new(Self::NAME, Self::VERSION)
+            .input("out", &[1])
+            .output("end", &[1])
     }
     fn init(_: Self::Config) -> Result<Self, String> {
         Ok(Self)
@@ -89,7 +100,12 @@ impl Stage for Echo {
         Ok(input)
     }
     fn process(&self, _: &mut dyn Context, input: Input) -> Result<Vec<Emission>, Rejection> {
-        Ok(vec![Emission { port: "end".into(), key: input.key, value: input.value, headers: Vec::new() }])
+        Ok(vec![Emission {
+            port: "end".into(),
+            key: input.key,
+            value: input.value,
+            headers: Vec::new(),
+        }])
     }
 }
 
@@ -107,12 +123,25 @@ impl Bench {
         let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
         let stages = manifest.stages.iter().map(|stage| {
             let artifact = artifacts.resolve(&stage.component).expect("registered");
-            let version = executor.prepare(&artifact, &config_json(stage), &stage.limits).expect("whole");
+            let version = executor
+                .prepare(&artifact, &config_json(stage), &stage.limits)
+                .expect("whole");
             let config_json = config_json(stage);
-            let directive = StageDirective { version, config_json, deployment: 0, rollback: false, second_opinion: None };
+            let directive = StageDirective {
+                version,
+                config_json,
+                deployment: 0,
+                rollback: false,
+                second_opinion: None,
+            };
             (stage.name.clone(), directive)
         });
-        let directive = Directive { epoch: 1, intake: Intake::Open, draining: false, stages: stages.collect() };
+        let directive = Directive {
+            epoch: 1,
+            intake: Intake::Open,
+            draining: false,
+            stages: stages.collect(),
+        };
         let worker = Worker::join(WorkerSpec {
             index: 0,
             node: "test".into(),
@@ -125,14 +154,24 @@ impl Bench {
             probe: Arc::new(NoProbe),
             batch: BatchLimits::default(),
         });
-        Self { log, worker: worker.expect("no faults") }
+        Self {
+            log,
+            worker: worker.expect("no faults"),
+        }
     }
 
     fn send(&self, key: &str, value: &str) {
         let (topic, clock) = (topic("in"), self.log.clock());
         let (key, value) = (Some(key.to_owned().into()), Some(value.to_owned().into()));
         let timestamp = Timestamp(fermata_core::ports::Clock::now(&*clock).0);
-        let record = NewRecord { topic, shard: Shard(0), timestamp, key, value, headers: Vec::new() };
+        let record = NewRecord {
+            topic,
+            shard: Shard(0),
+            timestamp,
+            key,
+            value,
+            headers: Vec::new(),
+        };
         self.log.append(vec![record]).expect("no faults");
     }
 
@@ -146,14 +185,27 @@ impl Bench {
     }
 
     fn read(&self, name: &str) -> Vec<Record> {
-        let topic = if name == "dlq" { Purpose::DeadLetters.topic(&"tally".parse().expect("a name")) } else { topic(name) };
-        self.log.read(&topic, Shard(0), fermata_core::Offset(0), 1_000).expect("no faults")
+        let topic = if name == "dlq" {
+            Purpose::DeadLetters.topic(&"tally".parse().expect("a name"))
+        } else {
+            topic(name)
+        };
+        self.log
+            .read(&topic, Shard(0), fermata_core::Offset(0), 1_000)
+            .expect("no faults")
     }
 
     fn state(&self, key: &[u8]) -> Option<Vec<u8>> {
         let stage = StageName::new("tally").expect("a name");
-        let namespace = Namespace { stage, store: "counts".into(), schema: 1 };
-        self.log.get(&namespace, Shard(0), key).expect("no faults").map(|v| v.to_vec())
+        let namespace = Namespace {
+            stage,
+            store: "counts".into(),
+            schema: 1,
+        };
+        self.log
+            .get(&namespace, Shard(0), key)
+            .expect("no faults")
+            .map(|v| v.to_vec())
     }
 }
 
@@ -168,11 +220,27 @@ fn a_faulted_record_leaves_no_trace() {
         bench.send("k", value);
     }
     bench.settle();
-    let counts: Vec<_> = bench.read("out").iter().map(|r| r.value.clone().unwrap_or_default().to_vec()).collect();
+    let counts: Vec<_> = bench
+        .read("out")
+        .iter()
+        .map(|r| r.value.clone().unwrap_or_default().to_vec())
+        .collect();
     assert_eq!(counts.first(), Some(&vec![1]));
-    assert_eq!(bench.state(b"n"), counts.last().cloned(), "the last good record wrote what it emitted");
-    assert_eq!(bench.state(b"n"), Some(vec![2]), "neither fault nor rejection may leave a write behind");
-    let codes: Vec<_> = bench.read("dlq").iter().map(|r| r.header(headers::CODE).unwrap_or_default().to_owned()).collect();
+    assert_eq!(
+        bench.state(b"n"),
+        counts.last().cloned(),
+        "the last good record wrote what it emitted"
+    );
+    assert_eq!(
+        bench.state(b"n"),
+        Some(vec![2]),
+        "neither fault nor rejection may leave a write behind"
+    );
+    let codes: Vec<_> = bench
+        .read("dlq")
+        .iter()
+        .map(|r| r.header(headers::CODE).unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(codes, ["fault-trap", "told-to", "fault-trap"]);
 }
 
@@ -208,10 +276,20 @@ fn a_fused_hop_is_marked_and_not_processed_again() {
         bench.settle();
     }
     let out = bench.read("out");
-    assert!(out.iter().any(|r| r.header(headers::DONE) == Some("echo@1")), "nothing was fused: {out:?}");
-    let ends: Vec<_> = bench.read("end").iter().map(|r| r.value.clone().unwrap_or_default().to_vec()).collect();
+    assert!(
+        out.iter().any(|r| r.header(headers::DONE) == Some("echo@1")),
+        "nothing was fused: {out:?}"
+    );
+    let ends: Vec<_> = bench
+        .read("end")
+        .iter()
+        .map(|r| r.value.clone().unwrap_or_default().to_vec())
+        .collect();
     assert_eq!(ends, [[1], [2], [3]], "each once, in order");
-    assert_eq!(bench.read("end")[2].header(headers::ID), Some("in/0/".to_owned() + &format!("{}#tally.0/echo.0", bench.read("in")[2].offset)).as_deref());
+    assert_eq!(
+        bench.read("end")[2].header(headers::ID),
+        Some("in/0/".to_owned() + &format!("{}#tally.0/echo.0", bench.read("in")[2].offset)).as_deref()
+    );
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const SEEDS: u64 = 1_000;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|v| v.parse().unwrap_or_else(|_| panic!("{name}={v} is not a number")))
+    std::env::var(name)
+        .ok()
+        .map(|v| v.parse().unwrap_or_else(|_| panic!("{name}={v} is not a number")))
 }
 
 fn one(seed: u64) -> Result<Ran, String> {
@@ -56,13 +58,35 @@ fn workers_pass_every_seed() {
         }
     }
     println!("{count} seeds: {sum:?}");
-    assert!(failed.is_empty(), "{} of {count} seeds failed:\n{}", failed.len(), failed[..failed.len().min(5)].join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {count} seeds failed:\n{}",
+        failed.len(),
+        failed[..failed.len().min(5)].join("\n")
+    );
     if count >= 100 {
         // A run in which nothing went wrong proves nothing.
-        assert!(sum.kills > 0 && sum.swaps > 0 && sum.skipped > 0 && sum.timers > 0, "{sum:?}");
-        assert!(sum.confirmed > 0 && sum.failed > 0 && sum.rejected > 0 && sum.dead > 0, "{sum:?}");
+        assert!(
+            sum.kills > 0 && sum.swaps > 0 && sum.skipped > 0 && sum.timers > 0,
+            "{sum:?}"
+        );
+        assert!(
+            sum.confirmed > 0 && sum.failed > 0 && sum.rejected > 0 && sum.dead > 0,
+            "{sum:?}"
+        );
         let i = sum.injected;
-        let each = [i.gaps, i.hidden, i.away, i.unknown_again, i.aborted, i.unknown_committed, i.unknown_aborted, i.zombies, i.lost, i.revoked];
+        let each = [
+            i.gaps,
+            i.hidden,
+            i.away,
+            i.unknown_again,
+            i.aborted,
+            i.unknown_committed,
+            i.unknown_aborted,
+            i.zombies,
+            i.lost,
+            i.revoked,
+        ];
         assert!(each.iter().all(|n| *n > 0), "{i:?}");
     }
 }

@@ -23,11 +23,19 @@ fn books(seed: u64, how: impl Fn(&mut Replay<'_>)) -> Report {
     let (executor, artifacts) = (NativeExecutor::default(), NativeArtifacts::default());
     let mut replay = Replay::new(&executor as &dyn Executor, &artifacts as &dyn Artifacts);
     how(&mut replay);
-    let report = verify(&VerifySpec { manifest: &manifest, log: &log, views: None, replay: Some(replay) });
+    let report = verify(&VerifySpec {
+        manifest: &manifest,
+        log: &log,
+        views: None,
+        replay: Some(replay),
+    });
     let report = report.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     assert!(report.ok, "seed {seed}: {:#?}", report.problems);
     let figures = &report.figures;
-    assert!(figures.replayed > 100 && figures.records > 100 && figures.fused > 0, "seed {seed}: {figures:?}");
+    assert!(
+        figures.replayed > 100 && figures.records > 100 && figures.fused > 0,
+        "seed {seed}: {figures:?}"
+    );
     report
 }
 
@@ -36,7 +44,11 @@ fn recorded_runs_verify_and_replay() {
     let mut sum = [0; 3];
     for seed in SEEDS {
         let figures = books(seed, |_| {}).figures;
-        sum = [sum[0] + figures.receipts, sum[1] + figures.dead_letters, sum[2] + figures.replayed];
+        sum = [
+            sum[0] + figures.receipts,
+            sum[1] + figures.dead_letters,
+            sum[2] + figures.replayed,
+        ];
     }
     println!("receipts, dead letters, executed again: {sum:?}");
     assert!(sum.iter().all(|&n| n > 0), "{sum:?}");
@@ -46,6 +58,8 @@ fn recorded_runs_verify_and_replay() {
 #[test]
 fn replays_depend_neither_on_instances_nor_on_batches() {
     for seed in SEEDS {
-        books(seed, |replay| (replay.drop_instances, replay.recut) = (true, Some(seed)));
+        books(seed, |replay| {
+            (replay.drop_instances, replay.recut) = (true, Some(seed))
+        });
     }
 }

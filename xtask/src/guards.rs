@@ -33,11 +33,16 @@ struct Guard {
 
 pub fn run(args: &Args) -> Result<()> {
     let root = workspace::root();
-    let text = fs::read_to_string(root.join("tests/guards.toml")).into_diagnostic().wrap_err("tests/guards.toml")?;
+    let text = fs::read_to_string(root.join("tests/guards.toml"))
+        .into_diagnostic()
+        .wrap_err("tests/guards.toml")?;
     let table: Table = toml::from_str(&text).into_diagnostic().wrap_err("tests/guards.toml")?;
     let copy = workspace::target().join("guards/tree");
     copy_tree(&root, &copy)?;
-    let chosen = table.guard.iter().filter(|g| args.filter.as_ref().is_none_or(|f| g.name.contains(f.as_str())));
+    let chosen = table
+        .guard
+        .iter()
+        .filter(|g| args.filter.as_ref().is_none_or(|f| g.name.contains(f.as_str())));
     let mut tame = Vec::new();
     println!("{:<34} {:<44} WITHOUT IT", "GUARD", "TEST");
     for guard in chosen {
@@ -57,7 +62,8 @@ pub fn run(args: &Args) -> Result<()> {
 /// The files that git knows of, with those not yet committed.
 fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
     let mut git = Command::new("git");
-    git.current_dir(root).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    git.current_dir(root)
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
     let listed = run::output(&mut git).ok_or_else(|| miette!("git does not list the files of {}", root.display()))?;
     for file in listed.lines() {
         let (from, to) = (root.join(file), copy.join(file));
@@ -78,10 +84,16 @@ fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
 }
 
 fn without(guard: &Guard, root: &Path, copy: &Path) -> Result<bool> {
-    let whole = fs::read_to_string(root.join(&guard.file)).into_diagnostic().wrap_err_with(|| guard.file.clone())?;
+    let whole = fs::read_to_string(root.join(&guard.file))
+        .into_diagnostic()
+        .wrap_err_with(|| guard.file.clone())?;
     let found = whole.matches(&guard.from).count();
     if found != 1 {
-        bail!("guard {:?}: its text stands {found} times in {}: bring tests/guards.toml up to date", guard.name, guard.file);
+        bail!(
+            "guard {:?}: its text stands {found} times in {}: bring tests/guards.toml up to date",
+            guard.name,
+            guard.file
+        );
     }
     let file = copy.join(&guard.file);
     fs::write(&file, whole.replace(&guard.from, &guard.to)).into_diagnostic()?;

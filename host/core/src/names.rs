@@ -39,7 +39,9 @@ pub mod headers {
     }
     /// The name of a header that emissions carry, without memory of its own.
     pub fn known(name: &str) -> Option<&'static str> {
-        [ID, CAUSE, ROOT_TIME, STAGE, DIGEST, DONE].into_iter().find(|own| *own == name)
+        [ID, CAUSE, ROOT_TIME, STAGE, DIGEST, DONE]
+            .into_iter()
+            .find(|own| *own == name)
     }
     /// The host's headers on one record hold at most this many bytes of values.
     pub const MAX_HOST_BYTES: usize = 512;

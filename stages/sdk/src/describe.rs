@@ -125,13 +125,7 @@ impl Description {
     }
 
     /// `params` and `answer`: JSON Schema texts.
-    pub fn view(
-        mut self,
-        name: &str,
-        scope: ViewScope,
-        params: impl Into<String>,
-        answer: impl Into<String>,
-    ) -> Self {
+    pub fn view(mut self, name: &str, scope: ViewScope, params: impl Into<String>, answer: impl Into<String>) -> Self {
         self.views.push(ViewDecl {
             name: name.to_owned(),
             scope,
@@ -153,14 +147,7 @@ impl Description {
         self.metric(MetricKind::Histogram, name, unit, help, labels)
     }
 
-    fn metric(
-        mut self,
-        kind: MetricKind,
-        name: &str,
-        unit: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Self {
+    fn metric(mut self, kind: MetricKind, name: &str, unit: &str, help: &str, labels: &[&str]) -> Self {
         self.metrics.push(MetricDecl {
             name: name.to_owned(),
             kind,

@@ -48,11 +48,8 @@ impl<S: Stage> AnyStage for Erased<S> {
             .iter()
             .enumerate()
             .map(|(shard, part)| {
-                serde_json::from_str(part).map_err(|error| {
-                    ViewError::BadParams(format!(
-                        "part {shard} of view {view} is not JSON: {error}"
-                    ))
-                })
+                serde_json::from_str(part)
+                    .map_err(|error| ViewError::BadParams(format!("part {shard} of view {view} is not JSON: {error}")))
             })
             .collect::<Result<Vec<Value>, _>>()?;
         Ok(text(&self.0.merge(view, &params, partials)?))
@@ -187,8 +184,7 @@ mod tests {
         type Output = Number;
 
         fn describe() -> Description {
-            Description::new("a name", "and a version that the constants overrule")
-                .input("in", &[1])
+            Description::new("a name", "and a version that the constants overrule").input("in", &[1])
         }
 
         fn init(_config: NoConfig) -> Result<Self, String> {
@@ -214,15 +210,8 @@ mod tests {
             }
         }
 
-        fn merge(
-            &self,
-            _view: &str,
-            _params: &Value,
-            partials: Vec<Value>,
-        ) -> Result<Value, ViewError> {
-            Ok(Value::from(
-                partials.iter().filter_map(Value::as_u64).sum::<u64>(),
-            ))
+        fn merge(&self, _view: &str, _params: &Value, partials: Vec<Value>) -> Result<Value, ViewError> {
+            Ok(Value::from(partials.iter().filter_map(Value::as_u64).sum::<u64>()))
         }
     }
 
@@ -262,10 +251,7 @@ mod tests {
             .init(r#"{"speed":1}"#)
             .err()
             .expect("refused");
-        assert!(
-            refusal.starts_with("config: unknown field `speed`"),
-            "{refusal}"
-        );
+        assert!(refusal.starts_with("config: unknown field `speed`"), "{refusal}");
     }
 
     #[test]
@@ -278,10 +264,7 @@ mod tests {
             Ok(r#"{"now":5,"params":{"a":1}}"#.to_owned())
         );
         assert_eq!(stage.query(&cx, "other", "{}"), Err(ViewError::NotFound));
-        assert!(matches!(
-            stage.query(&cx, "echo", "{"),
-            Err(ViewError::BadParams(_))
-        ));
+        assert!(matches!(stage.query(&cx, "echo", "{"), Err(ViewError::BadParams(_))));
         assert_eq!(
             stage.merge("echo", "{}", &["1".to_owned(), "2".to_owned()]),
             Ok("3".to_owned())
@@ -301,10 +284,7 @@ mod tests {
             payload: Vec::new(),
         };
         assert_eq!(
-            stage()
-                .fired(&mut TestContext::new(), timer)
-                .expect_err("none")
-                .code,
+            stage().fired(&mut TestContext::new(), timer).expect_err("none").code,
             "no-timers"
         );
         let entry = Entry {
@@ -348,9 +328,7 @@ mod tests {
 
     #[test]
     fn a_generator_gets_seed_sequence_and_due_time() {
-        let (generator, plan) = GeneratorType::of::<Counting>()
-            .init("{}", 9)
-            .expect("no config");
+        let (generator, plan) = GeneratorType::of::<Counting>().init("{}", 9).expect("no config");
         assert_eq!(
             plan,
             Plan {

@@ -19,7 +19,7 @@ macro_rules! export_generator {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::guest::GeneratorGuest<$generator>;
-            $crate::guest::generator::export_generator_world!(Exported with_types_in $crate::guest::generator);
+    $crate::guest::generator::export_generator_world!(Exported with_types_in $crate::guest::generator);
         };
     };
 }

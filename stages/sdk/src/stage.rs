@@ -33,11 +33,7 @@ pub trait Stage: Sized + Send + 'static {
     fn parse(input: Input) -> Result<Self::Message, Rejection>;
 
     /// One record, in partition order.
-    fn process(
-        &self,
-        cx: &mut dyn Context,
-        message: Self::Message,
-    ) -> Result<Vec<Self::Output>, Rejection>;
+    fn process(&self, cx: &mut dyn Context, message: Self::Message) -> Result<Vec<Self::Output>, Rejection>;
 
     /// A timer that this stage set is due.
     fn fired(&self, cx: &mut dyn Context, timer: Due) -> Result<Vec<Self::Output>, Rejection> {

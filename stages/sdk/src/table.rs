@@ -57,8 +57,7 @@ impl<T> Table<T> {
 impl<T: DeserializeOwned> Table<T> {
     pub fn get(&self, cx: &dyn Reader, key: impl AsRef<[u8]>) -> Option<T> {
         let key = key.as_ref();
-        cx.get_raw(self.name, key)
-            .map(|value| self.decode(key, &value))
+        cx.get_raw(self.name, key).map(|value| self.decode(key, &value))
     }
 
     /// Entries under `prefix` in byte order, strictly behind `after`; at most `limit`, and fewer where the host's
@@ -179,10 +178,7 @@ mod tests {
         // As in a stage: a `&mut dyn Context` reads as a `&dyn Reader`.
         let cx: &mut dyn Context = &mut cx;
         assert_eq!(BALANCES.get(cx, "bert"), Some(Balance { cents: 1 }));
-        assert_eq!(
-            BALANCES.get(cx, b"bert".as_slice()),
-            Some(Balance { cents: 1 })
-        );
+        assert_eq!(BALANCES.get(cx, b"bert".as_slice()), Some(Balance { cents: 1 }));
         assert!(BALANCES.contains(cx, "anna"));
         BALANCES.delete(cx, "anna");
         assert_eq!(BALANCES.get(cx, "anna"), None);
@@ -238,13 +234,7 @@ mod tests {
             self.0.get_raw(store, key)
         }
 
-        fn scan_raw(
-            &self,
-            store: &str,
-            prefix: &[u8],
-            after: Option<&[u8]>,
-            _limit: u32,
-        ) -> Vec<crate::Entry> {
+        fn scan_raw(&self, store: &str, prefix: &[u8], after: Option<&[u8]>, _limit: u32) -> Vec<crate::Entry> {
             self.0.scan_raw(store, prefix, after, 1)
         }
 

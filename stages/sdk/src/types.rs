@@ -88,11 +88,7 @@ impl Emission {
     }
 
     /// A record whose value is `message` as JSON.
-    pub fn json<T: Serialize + ?Sized>(
-        port: impl Into<String>,
-        key: impl Into<Vec<u8>>,
-        message: &T,
-    ) -> Self {
+    pub fn json<T: Serialize + ?Sized>(port: impl Into<String>, key: impl Into<Vec<u8>>, message: &T) -> Self {
         let value = serde_json::to_vec(message).expect("a message is plain data with string keys");
         Self::new(port).with_key(key).with_value(value)
     }

@@ -62,6 +62,9 @@ fn output(word: Option<&str>) -> Result<bool, String> {
     match word {
         Some("json") => Ok(true),
         Some("table") => Ok(false),
-        other => Err(format!("the output is table or json, not {}", other.unwrap_or("nothing"))),
+        other => Err(format!(
+            "the output is table or json, not {}",
+            other.unwrap_or("nothing")
+        )),
     }
 }

@@ -67,7 +67,10 @@ pub fn compare(rounds: usize, payments: u64) -> Outcome<Compared> {
     }
     let all = || compared.wasm.iter().chain(&compared.native);
     if let Some(other) = all().find(|w| w.ended != compared.wasm[0].ended) {
-        let found = format!("{} and {} payments ended of the same records", compared.wasm[0].ended, other.ended);
+        let found = format!(
+            "{} and {} payments ended of the same records",
+            compared.wasm[0].ended, other.ended
+        );
         return Err(found.into());
     }
     Ok(compared)

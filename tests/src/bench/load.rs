@@ -53,7 +53,11 @@ impl<'a> Load<'a> {
         let emissions = emissions.map_err(|fault| format!("the generator failed at {}: {fault}", self.next))?;
         self.next += 1;
         let records = emissions.into_iter().map(|e| {
-            let topic = self.wired.outputs.get(&e.port).ok_or("the generator has a port without a topic")?;
+            let topic = self
+                .wired
+                .outputs
+                .get(&e.port)
+                .ok_or("the generator has a port without a topic")?;
             Ok(NewRecord {
                 topic: topic.clone(),
                 shard: shard_of(e.key.as_deref().unwrap_or_default(), self.partitions),

@@ -39,7 +39,10 @@ pub fn measure(payments: u64) -> Outcome<Memory> {
     let began = Moment::now()?;
     for sent in (0..payments).step_by(PAGE as usize) {
         if sent % 100_000 == 0 {
-            eprintln!("memory: {sent} of {payments} payments, {} MiB", machine::resident()?.0 >> 20);
+            eprintln!(
+                "memory: {sent} of {payments} payments, {} MiB",
+                machine::resident()?.0 >> 20
+            );
         }
         host.app.log.append(load.take(PAGE.min(payments - sent))?)?;
         while figures::lag(&host.app)? > WAITING {

@@ -3,9 +3,9 @@
 use super::Outcome;
 use super::load::Load;
 use super::machine::Moment;
+use fermata_core::NewRecord;
 use fermata_core::manifest::{Manifest, parse};
 use fermata_core::ports::{self, Artifacts, Executor, Probe};
-use fermata_core::NewRecord;
 use fermata_native::{NativeArtifacts, NativeExecutor};
 use fermata_server::demo::MANIFEST;
 use fermata_server::executor;
@@ -52,7 +52,10 @@ impl Pipeline {
                 Arc::new(executor::wasm()?),
                 Arc::new(Files::open(folder.path(), folder.path())?),
             ),
-            Kind::Native => (Arc::new(NativeExecutor::default()), Arc::new(NativeArtifacts::default())),
+            Kind::Native => (
+                Arc::new(NativeExecutor::default()),
+                Arc::new(NativeArtifacts::default()),
+            ),
         };
         Ok(Self {
             manifest: Arc::new(manifest()?),
@@ -128,7 +131,6 @@ pub fn stage_calls(app: &App) -> u64 {
     let tasks = reports.values().flat_map(|r| r.tasks.values());
     tasks.map(|t| t.counts.processed).sum()
 }
-
 
 /// When a worker first had something in a batch.
 #[derive(Default)]

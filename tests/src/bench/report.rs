@@ -31,7 +31,10 @@ impl Report {
         if let Some(found) = &self.memory {
             all["memory"] = json!(found);
         }
-        let aims = self.lines().into_iter().filter_map(|(name, _, _, met)| Some((name, met?.into())));
+        let aims = self
+            .lines()
+            .into_iter()
+            .filter_map(|(name, _, _, met)| Some((name, met?.into())));
         all["aims"] = Value::Object(aims.collect());
         all
     }
@@ -79,7 +82,10 @@ fn backlog(found: &Compared, lines: &mut Vec<Line>) {
         format!(">= {LEAST_PER_SECOND}"),
         Some(speed.median >= LEAST_PER_SECOND),
     ));
-    lines.push(plain("native, the same, /s", of(&found.native, |w| w.payments_per_s).text(0)));
+    lines.push(plain(
+        "native, the same, /s",
+        of(&found.native, |w| w.payments_per_s).text(0),
+    ));
     let ratio = found.ratio();
     lines.push((
         "Wasm of native".to_owned(),
@@ -87,8 +93,14 @@ fn backlog(found: &Compared, lines: &mut Vec<Line>) {
         format!(">= {LEAST_RATIO}"),
         Some(ratio.median >= LEAST_RATIO),
     ));
-    lines.push(plain("Wasm, CPU us a stage call", of(&found.wasm, Worked::cpu_micros_a_call).text(1)));
-    lines.push(plain("native, CPU us a stage call", of(&found.native, Worked::cpu_micros_a_call).text(1)));
+    lines.push(plain(
+        "Wasm, CPU us a stage call",
+        of(&found.wasm, Worked::cpu_micros_a_call).text(1),
+    ));
+    lines.push(plain(
+        "native, CPU us a stage call",
+        of(&found.native, Worked::cpu_micros_a_call).text(1),
+    ));
     let extra = found.extra_micros();
     lines.push((
         "Wasm over native, us a stage call".to_owned(),
@@ -116,17 +128,29 @@ fn steady(found: &Latency, lines: &mut Vec<Line>) {
     lines.push(plain(&format!("Wasm at {}/s, max, ms", found.rate), ms(found.max)));
     lines.push(plain("payments that ended", found.ended.to_string()));
     lines.push(plain("processors busy with it", format!("{:.2}", found.own)));
-    lines.push(plain("processors busy with other things", format!("{:.2}", found.others)));
+    lines.push(plain(
+        "processors busy with other things",
+        format!("{:.2}", found.others),
+    ));
 }
 
 fn memory(found: &Memory, lines: &mut Vec<Line>) {
     let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-    lines.push(plain(&format!("resident after {} payments", found.payments), mib(found.resident)));
+    lines.push(plain(
+        &format!("resident after {} payments", found.payments),
+        mib(found.resident),
+    ));
     lines.push(plain("resident at most", mib(found.peak)));
     lines.push(plain("cache of blocks", mib(found.cache)));
-    lines.push(plain("memtable of a topic, of a store", format!("{}, {}", mib(found.log_memtable), mib(found.state_memtable))));
+    lines.push(plain(
+        "memtable of a topic, of a store",
+        format!("{}, {}", mib(found.log_memtable), mib(found.state_memtable)),
+    ));
     lines.push(plain("write-ahead journals", mib(found.journals)));
     lines.push(plain("newest records", mib(found.newest_records)));
     lines.push(plain("payments/s", format!("{:.0}", found.payments_per_s)));
-    lines.push(plain("processors busy with other things", format!("{:.2}", found.others)));
+    lines.push(plain(
+        "processors busy with other things",
+        format!("{:.2}", found.others),
+    ));
 }

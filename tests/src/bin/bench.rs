@@ -19,7 +19,14 @@ fn main() -> ExitCode {
     };
     match bench::run(&args) {
         Ok(report) => {
-            println!("{}", if args.json { report.json().to_string() } else { report.text() });
+            println!(
+                "{}",
+                if args.json {
+                    report.json().to_string()
+                } else {
+                    report.text()
+                }
+            );
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error),

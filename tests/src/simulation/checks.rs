@@ -73,7 +73,9 @@ impl Checks {
                     self.record(&record)?;
                 }
             }
-            self.counted.dead += self.fresh(log, &Purpose::DeadLetters.topic(&self.manifest.name), shard).len() as u64;
+            self.counted.dead += self
+                .fresh(log, &Purpose::DeadLetters.topic(&self.manifest.name), shard)
+                .len() as u64;
         }
         if moved {
             self.ledger(views)?;
@@ -93,15 +95,21 @@ impl Checks {
     /// The chain has no hole, positions join, and a version changes only with its receipt.
     fn journal(&mut self, shard: Shard, record: &Record) -> Result<(), Violation> {
         let bytes = record.value.as_deref().unwrap_or_default();
-        let journal = JournalRecord::decode_bytes(bytes)
-            .map_err(|e| Violation { what: format!("journal {}: {e}", record.coordinates()) })?;
+        let journal = JournalRecord::decode_bytes(bytes).map_err(|e| Violation {
+            what: format!("journal {}: {e}", record.coordinates()),
+        })?;
         let (sequence, hash) = self.journals.get(&shard).copied().unwrap_or_default();
         if journal.sequence != sequence + 1 {
-            return bad(format!("shard {shard}: journal {} follows {sequence}", journal.sequence));
+            return bad(format!(
+                "shard {shard}: journal {} follows {sequence}",
+                journal.sequence
+            ));
         }
         let previous = hash.map(|h| h.0.to_vec()).unwrap_or_default();
         if journal.previous != previous {
-            return bad(format!("shard {shard}: journal {sequence} and its successor do not chain"));
+            return bad(format!(
+                "shard {shard}: journal {sequence} and its successor do not chain"
+            ));
         }
         self.journals.insert(shard, (journal.sequence, Some(Digest::of(bytes))));
         for task in &journal.tasks {
@@ -121,7 +129,10 @@ impl Checks {
             let before = self.running.insert((shard, task.stage.clone()), component.clone());
             let receipt = journal.receipts.iter().find(|r| r.stage == task.stage);
             if before.is_some_and(|b| b != component) && receipt.is_none() {
-                return bad(format!("shard {shard} {}: another version without a receipt", task.stage));
+                return bad(format!(
+                    "shard {shard} {}: another version without a receipt",
+                    task.stage
+                ));
             }
         }
         Ok(())
@@ -156,7 +167,10 @@ impl Checks {
 
     fn end(&mut self, key: String, record: &Record) -> Result<(), Violation> {
         match self.ended.insert(key.clone(), record.coordinates()) {
-            Some(before) => bad(format!("payment {key} ended at {before} and at {}", record.coordinates())),
+            Some(before) => bad(format!(
+                "payment {key} ended at {before} and at {}",
+                record.coordinates()
+            )),
             None => Ok(()),
         }
     }
@@ -171,7 +185,9 @@ impl Checks {
         for (shard, _, answer) in answers {
             for (currency, sum) in answer.as_object().into_iter().flatten().filter(|(_, v)| v.is_number()) {
                 if sum.as_i64() != Some(0) {
-                    return bad(format!("shard {shard}: balances + clearing of {currency} are {sum}: {answer}"));
+                    return bad(format!(
+                        "shard {shard}: balances + clearing of {currency} are {sum}: {answer}"
+                    ));
                 }
             }
         }
@@ -181,7 +197,11 @@ impl Checks {
     /// When nothing is in flight: every accepted payment ended once, and nothing hangs between shards.
     pub fn drained(&self, log: &Simulated, views: &Views) -> Result<(), Violation> {
         let _ = log;
-        let missing: Vec<_> = self.accepted.iter().filter(|id| !self.ended.contains_key(*id)).collect();
+        let missing: Vec<_> = self
+            .accepted
+            .iter()
+            .filter(|id| !self.ended.contains_key(*id))
+            .collect();
         if !missing.is_empty() {
             return bad(format!("accepted payments that never ended: {missing:?}"));
         }
@@ -191,7 +211,9 @@ impl Checks {
         }
         let ledger = views
             .query("ledger", None, serde_json::json!({}))
-            .map_err(|e| Violation { what: format!("the ledger does not answer: {e}") })?;
+            .map_err(|e| Violation {
+                what: format!("the ledger does not answer: {e}"),
+            })?;
         for (currency, sum) in ledger.data["clearing"].as_object().into_iter().flatten() {
             if sum.as_i64() != Some(0) {
                 return bad(format!("drained, yet {sum} of {currency} are between shards"));

@@ -17,7 +17,11 @@ pub struct Load {
 
 impl Load {
     pub fn new(seed: u64, payments: u32) -> Self {
-        Self { seed, left: payments, sent: Vec::new() }
+        Self {
+            seed,
+            left: payments,
+            sent: Vec::new(),
+        }
     }
 
     /// Gives every account something to spend.
@@ -77,9 +81,7 @@ fn payment(log: &Simulated, id: &str, from: &str, to: &str, amount: &str) -> Str
     let since = at - 1_767_225_600;
     let (day, hour, minute, second) = (1 + since / 86_400, since / 3_600 % 24, since / 60 % 60, since % 60);
     let at = format!("2026-01-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
-    format!(
-        r#"{{"id":"{id}","from":"{from}","to":"{to}","amount":{amount},"currency":"EUR","at":"{at}"}}"#
-    )
+    format!(r#"{{"id":"{id}","from":"{from}","to":"{to}","amount":{amount},"currency":"EUR","at":"{at}"}}"#)
 }
 
 fn append(log: &Simulated, manifest: &Manifest, key: &str, value: Option<String>) {

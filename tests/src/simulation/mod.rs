@@ -36,7 +36,13 @@ pub struct Plan {
 impl Plan {
     pub fn of(seed: u64) -> Self {
         let workers = 1 + (seed % 3) as usize;
-        Self { seed, faults: Faults::HARSH, steps: 300, workers, payments: 40 }
+        Self {
+            seed,
+            faults: Faults::HARSH,
+            steps: 300,
+            workers,
+            payments: 40,
+        }
     }
 }
 
@@ -75,7 +81,8 @@ pub struct Simulation {
 /// The pipeline that the repository ships, as the simulation runs it.
 pub fn manifest() -> Manifest {
     let text = include_str!("../../../examples/payments/pipeline.toml");
-    fermata_core::manifest::parse::parse("examples/payments/pipeline.toml", text).expect("the shipped manifest is valid")
+    fermata_core::manifest::parse::parse("examples/payments/pipeline.toml", text)
+        .expect("the shipped manifest is valid")
 }
 
 impl Simulation {
@@ -92,8 +99,12 @@ impl Simulation {
         let mut stages = BTreeMap::new();
         for stage in &manifest.stages {
             let prepare = |minor: u32| {
-                let artifact = artifacts.resolve(&format!("builtin:{}@1.{minor}.0", stage.name)).expect("registered");
-                executor.prepare(&artifact, &config_json(stage), &stage.limits).expect("the shipped stages are whole")
+                let artifact = artifacts
+                    .resolve(&format!("builtin:{}@1.{minor}.0", stage.name))
+                    .expect("registered");
+                executor
+                    .prepare(&artifact, &config_json(stage), &stage.limits)
+                    .expect("the shipped stages are whole")
             };
             let both = [prepare(0), prepare(1)];
             let directive = StageDirective {
@@ -106,10 +117,19 @@ impl Simulation {
             stages.insert(stage.name.clone(), directive);
             versions.insert(stage.name.clone(), both);
         }
-        let first = Directive { epoch: 1, intake: Intake::Open, draining: false, stages };
+        let first = Directive {
+            epoch: 1,
+            intake: Intake::Open,
+            draining: false,
+            stages,
+        };
         let board = Arc::new(Board::new(first));
-        let views =
-            Views::new(manifest.clone(), Arc::new(log.clone()), Arc::new(log.clone()), board.clone());
+        let views = Views::new(
+            manifest.clone(),
+            Arc::new(log.clone()),
+            Arc::new(log.clone()),
+            board.clone(),
+        );
         let rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let mut simulation = Self {
             load: load::Load::new(plan.seed, plan.payments),
@@ -183,7 +203,10 @@ impl Simulation {
             engine_name: "native".into(),
             probe: Arc::new(NoProbe),
             // Small batches: more commits, more boundaries.
-            batch: BatchLimits { records: self.rng.random_range(1..8), time: Duration::from_millis(10) },
+            batch: BatchLimits {
+                records: self.rng.random_range(1..8),
+                time: Duration::from_millis(10),
+            },
         };
         // The log may be away: the worker is started again later.
         self.workers[index] = Worker::join(spec).ok();
@@ -214,11 +237,21 @@ impl Simulation {
             }
             46..=69 => self.swap(),
             70..=79 => self.publish(|d| {
-                d.intake = if d.intake == Intake::Open { Intake::Closed } else { Intake::Open };
+                d.intake = if d.intake == Intake::Open {
+                    Intake::Closed
+                } else {
+                    Intake::Open
+                };
             }),
             80..=219 => self.load.send_one(&mut self.rng, &self.log, &self.manifest),
-            220..=349 => self.log.clock().advance(Duration::from_millis(self.rng.random_range(1..120))),
-            350..=359 => self.log.clock().advance(Duration::from_secs(self.rng.random_range(1..40))),
+            220..=349 => self
+                .log
+                .clock()
+                .advance(Duration::from_millis(self.rng.random_range(1..120))),
+            350..=359 => self
+                .log
+                .clock()
+                .advance(Duration::from_secs(self.rng.random_range(1..40))),
             360..=399 => {
                 if self.workers[index].is_none() {
                     self.start(index);
@@ -230,7 +263,9 @@ impl Simulation {
     }
 
     fn step(&mut self, index: usize) -> Result<(), Violation> {
-        let Some(worker) = self.workers[index].as_mut() else { return Ok(()) };
+        let Some(worker) = self.workers[index].as_mut() else {
+            return Ok(());
+        };
         match worker.step(Duration::ZERO) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.violation(format!("worker {index} failed: {error}"))),
@@ -290,10 +325,18 @@ impl Simulation {
             let pace = if idle { 500 } else { 20 };
             self.log.clock().advance(Duration::from_millis(pace));
         }
-        let in_flight = self.views.query("inflight", None, serde_json::json!({})).map(|a| a.data);
+        let in_flight = self
+            .views
+            .query("inflight", None, serde_json::json!({}))
+            .map(|a| a.data);
         let owners = self.log.owners(&names::group(&self.manifest.name));
         let held: Vec<Vec<Shard>> = self.workers.iter().flatten().map(|w| w.shards().collect()).collect();
-        let idle: Vec<_> = self.board.reports().iter().map(|(s, r)| (*s, r.worker, r.epoch, r.idle)).collect();
+        let idle: Vec<_> = self
+            .board
+            .reports()
+            .iter()
+            .map(|(s, r)| (*s, r.worker, r.epoch, r.idle))
+            .collect();
         Err(self.violation(format!(
             "not at rest after {why}: {in_flight:?}; the group says {owners:?}, the workers hold {held:?}, reports {idle:?}"
         )))
@@ -303,12 +346,16 @@ impl Simulation {
     fn at_rest(&self) -> bool {
         let reports = self.board.reports();
         for shard in (0..self.manifest.partitions).map(Shard) {
-            let Some(report) = reports.get(&shard) else { return false };
+            let Some(report) = reports.get(&shard) else {
+                return false;
+            };
             if !report.idle {
                 return false;
             }
             for stage in &self.manifest.stages {
-                let Some(task) = report.tasks.get(&stage.name) else { return false };
+                let Some(task) = report.tasks.get(&stage.name) else {
+                    return false;
+                };
                 for (_, topic) in &stage.inputs {
                     let next = task.positions.get(topic).copied().unwrap_or_default();
                     if !self.log.read(topic, shard, next, 1).is_ok_and(|r| r.is_empty()) {
@@ -322,7 +369,11 @@ impl Simulation {
     }
 
     fn violation(&self, what: String) -> Violation {
-        Violation { what: format!("seed {}: {what} (reproduce: FERMATA_SEED={})", self.plan.seed, self.plan.seed) }
+        Violation {
+            what: format!(
+                "seed {}: {what} (reproduce: FERMATA_SEED={})",
+                self.plan.seed, self.plan.seed
+            ),
+        }
     }
 }
-

@@ -18,6 +18,11 @@ fn target_dir() -> PathBuf {
     workspace::target().join("guests-build")
 }
 
+/// Crates outside link the workspace's own as foreign ones: in one folder the two kinds would overwrite each other.
+fn outside_dir() -> PathBuf {
+    workspace::target().join("guests-outside")
+}
+
 /// Where cargo leaves a guest's core module; the next version overwrites it.
 pub fn artefact(guest: &Guest) -> PathBuf {
     target_dir().join(TARGET).join(PROFILE).join(guest.artefact())
@@ -31,10 +36,10 @@ fn without_home() -> String {
         .unwrap_or_default()
 }
 
-fn build(toolchain: &Toolchain, folder: &Path) -> Command {
+fn build(toolchain: &Toolchain, folder: &Path, target_dir: &Path) -> Command {
     let mut cargo = toolchain.build();
     cargo.current_dir(folder).args(["--profile", PROFILE]);
-    cargo.arg("--target-dir").arg(target_dir());
+    cargo.arg("--target-dir").arg(target_dir);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", without_home());
     cargo
 }
@@ -46,10 +51,10 @@ pub fn outside(toolchain: &Toolchain, folder: &Path) -> Result<PathBuf> {
         .into_diagnostic()
         .wrap_err_with(|| format!("looking for {}", folder.display()))?;
     let module = list::module(folder.clone())?;
-    let mut cargo = build(toolchain, &folder);
+    let mut cargo = build(toolchain, &folder, &outside_dir());
     cargo.arg("--config").arg(profiles()?);
     run::loudly(&mut cargo).wrap_err_with(|| format!("building {}", folder.display()))?;
-    Ok(target_dir().join(TARGET).join(PROFILE).join(module))
+    Ok(outside_dir().join(TARGET).join(PROFILE).join(module))
 }
 
 /// The workspace's own profiles, as a file for crates outside, which cannot inherit them. Without the exceptions for
@@ -68,8 +73,8 @@ fn profiles() -> Result<PathBuf> {
     }
     let mut config = toml::Table::new();
     config.insert("profile".to_owned(), profiles.into());
-    let file = target_dir().join("profiles.toml");
-    fs::create_dir_all(target_dir())
+    let file = outside_dir().join("profiles.toml");
+    fs::create_dir_all(outside_dir())
         .and_then(|()| fs::write(&file, config.to_string()))
         .into_diagnostic()
         .wrap_err_with(|| format!("writing {}", file.display()))?;
@@ -81,7 +86,7 @@ pub fn compile(toolchain: &Toolchain, guests: &[&Guest], version: &Version) -> R
     if guests.is_empty() {
         return Ok(());
     }
-    let mut cargo = build(toolchain, &workspace::root());
+    let mut cargo = build(toolchain, &workspace::root(), &target_dir());
     for guest in guests {
         cargo.args(["--package", &guest.package]);
         if let Some(feature) = version.feature {

@@ -29,7 +29,10 @@ const GOAL_WINDOW: Duration = Duration::from_secs(60);
 const MAX_PARTITIONS: u64 = 10_000;
 
 /// Reads and checks a manifest; `file` names it in errors.
-#[allow(clippy::result_large_err, reason = "once a start; the error carries what a person needs to mend the file")]
+#[allow(
+    clippy::result_large_err,
+    reason = "once a start; the error carries what a person needs to mend the file"
+)]
 pub fn parse(file: &str, source: &str) -> Result<Manifest, ManifestError> {
     let table = DeTable::parse(source).map_err(|e| {
         let span = e.span().unwrap_or(0..0);

@@ -150,7 +150,9 @@ impl Worker {
             let sequence = chained.sequence.0.to_be_bytes();
             sent.chained.push((*shard, chained));
             let positions = state.positions_to_commit();
-            commit.positions.extend(positions.into_iter().map(|(topic, next)| (topic, *shard, next)));
+            commit
+                .positions
+                .extend(positions.into_iter().map(|(topic, next)| (topic, *shard, next)));
             for task in &mut state.tasks {
                 let mut metrics = Vec::new();
                 task.drain(&mut sent.changes, &mut metrics);

@@ -50,7 +50,11 @@ impl ShardState {
         };
         let all: Vec<_> = self.topics().into_iter().map(lowest).collect();
         let told = &self.told;
-        let moved: Vec<_> = all.iter().filter(|(topic, next)| told.get(topic) != Some(next)).cloned().collect();
+        let moved: Vec<_> = all
+            .iter()
+            .filter(|(topic, next)| told.get(topic) != Some(next))
+            .cloned()
+            .collect();
         if moved.is_empty() {
             return all;
         }

@@ -118,8 +118,11 @@ impl Sender {
         let mut by_topic: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for record in records {
             let text = |bytes: Option<bytes::Bytes>| bytes.map(|b| String::from_utf8_lossy(&b).into_owned());
-            let headers: BTreeMap<String, Option<String>> =
-                record.headers.into_iter().map(|h| (h.key.into_owned(), text(h.value))).collect();
+            let headers: BTreeMap<String, Option<String>> = record
+                .headers
+                .into_iter()
+                .map(|h| (h.key.into_owned(), text(h.value)))
+                .collect();
             by_topic.entry(record.topic.to_string()).or_default().push(json!({
                 "key": text(record.key),
                 "value": text(record.value),

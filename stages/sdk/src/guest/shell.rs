@@ -43,9 +43,7 @@ impl<S: Stage> processor::Guest for StageGuest<S> {
     fn init(config: String) -> Result<(), String> {
         panics::report();
         let stage = StageType::of::<S>().init(&config)?;
-        STAGE
-            .with(|cell| cell.set(stage))
-            .map_err(|_| TWICE.to_owned())
+        STAGE.with(|cell| cell.set(stage)).map_err(|_| TWICE.to_owned())
     }
 
     fn process(input: Input) -> Result<Vec<Emission>, Rejection> {

@@ -108,10 +108,7 @@ impl TestContext {
 
     /// The sum of a counter, zero if it was never added to.
     pub fn counter(&self, metric: &str, labels: &[&str]) -> u64 {
-        self.counters
-            .get(&series(metric, labels))
-            .copied()
-            .unwrap_or(0)
+        self.counters.get(&series(metric, labels)).copied().unwrap_or(0)
     }
 
     pub fn gauge(&self, metric: &str, labels: &[&str]) -> Option<i64> {
@@ -133,13 +130,7 @@ impl TestContext {
         self.logs = logs;
     }
 
-    fn scan_all(
-        &self,
-        store: &str,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Vec<Entry> {
+    fn scan_all(&self, store: &str, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<Entry> {
         let Some(store) = self.stores.get(store) else {
             return Vec::new();
         };
@@ -184,20 +175,15 @@ impl Context for TestContext {
     }
 
     fn root(&self) -> (String, i64) {
-        self.root
-            .clone()
-            .unwrap_or_else(|| (self.id.clone(), self.now))
+        self.root.clone().unwrap_or_else(|| (self.id.clone(), self.now))
     }
 
     fn random(&mut self) -> u64 {
         self.draws += 1;
         // FNV-1a over the identity, then SplitMix64: any function of identity and draw would do.
-        let seed = self
-            .id
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let seed = self.id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         let mixed = seed.wrapping_add(self.draws.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -240,10 +226,7 @@ impl Context for TestContext {
     }
 
     fn observe(&mut self, metric: &str, labels: &[&str], value: f64) {
-        self.observations
-            .entry(series(metric, labels))
-            .or_default()
-            .push(value);
+        self.observations.entry(series(metric, labels)).or_default().push(value);
     }
 
     fn log(&mut self, level: Level, message: &str) {

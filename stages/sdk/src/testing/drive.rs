@@ -6,11 +6,7 @@ use crate::types::{Input, Rejection};
 
 impl TestContext {
     /// One record through a stage. Each record has an identity of its own; a rejection undoes what it wrote.
-    pub fn process<S: Stage>(
-        &mut self,
-        stage: &S,
-        input: Input,
-    ) -> Result<Vec<S::Output>, Rejection> {
+    pub fn process<S: Stage>(&mut self, stage: &S, input: Input) -> Result<Vec<S::Output>, Rejection> {
         self.set_key(input.key.clone());
         self.set_id(format!("test/0/{}", self.record));
         self.record += 1;
@@ -29,10 +25,7 @@ impl TestContext {
         outcomes
     }
 
-    fn undo_if_rejected<T>(
-        &mut self,
-        call: impl FnOnce(&mut Self) -> Result<T, Rejection>,
-    ) -> Result<T, Rejection> {
+    fn undo_if_rejected<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T, Rejection>) -> Result<T, Rejection> {
         let savepoint = self.clone();
         let outcome = call(self);
         if outcome.is_err() {

@@ -1,8 +1,5 @@
 use super::TestContext;
-use crate::{
-    Context, Description, Due, Emission, Input, Level, NoConfig, Reader, Rejection, Stage,
-    ViewScope,
-};
+use crate::{Context, Description, Due, Emission, Input, Level, NoConfig, Reader, Rejection, Stage, ViewScope};
 
 /// Writes all that can be written, then refuses the value `no`; a timer named `bad` is refused too.
 struct Writer;
@@ -81,10 +78,7 @@ fn what_a_record_wrote_can_be_read() {
 fn a_rejection_undoes_all_but_the_log() {
     let mut cx = TestContext::new();
     cx.process(&Writer, record("yes")).expect("accepted");
-    assert_eq!(
-        cx.process(&Writer, record("no")).expect_err("refused").code,
-        "no"
-    );
+    assert_eq!(cx.process(&Writer, record("no")).expect_err("refused").code, "no");
     assert_eq!(cx.get_raw("s", b"k").as_deref(), Some(b"yes".as_slice()));
     assert_eq!(cx.timers()[0].payload, b"yes");
     assert_eq!(cx.counter("count", &["a"]), 2);
@@ -95,13 +89,7 @@ fn a_rejection_undoes_all_but_the_log() {
 #[test]
 fn timers_fire_when_due_in_order_of_time_and_id() {
     let mut cx = TestContext::new();
-    for (id, at) in [
-        ("later", 30),
-        ("b", 10),
-        ("bad", 20),
-        ("a", 10),
-        ("gone", 5),
-    ] {
+    for (id, at) in [("later", 30), ("b", 10), ("bad", 20), ("a", 10), ("gone", 5)] {
         cx.set_timer(id, at, b"");
     }
     cx.cancel_timer("gone");

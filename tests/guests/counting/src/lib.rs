@@ -48,11 +48,7 @@ impl Generator for Counting {
     fn next(&self, sequence: u64, due: i64) -> Vec<Emission> {
         let number = self.seed.wrapping_add(sequence);
         let record = json!({ "number": number, "sequence": sequence, "due": due });
-        vec![Emission::json(
-            "out",
-            format!("key-{}", number % self.keys),
-            &record,
-        )]
+        vec![Emission::json("out", format!("key-{}", number % self.keys), &record)]
     }
 }
 

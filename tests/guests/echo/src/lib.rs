@@ -2,8 +2,7 @@
 //! timer for each key and answers a view.
 
 use fermata_stage::{
-    Context, Description, Due, Emission, Input, Level, Reader, Rejection, Stage, Table, ViewError,
-    ViewScope, export,
+    Context, Description, Due, Emission, Input, Level, Reader, Rejection, Stage, Table, ViewError, ViewScope, export,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -72,11 +71,7 @@ impl Stage for Echo {
             return Err(Rejection::new("refused", "the value that the config names"));
         }
         let at = cx.now() + self.config.timer_ms;
-        cx.set_timer(
-            &String::from_utf8_lossy(&key),
-            at,
-            count.seen.to_string().as_bytes(),
-        );
+        cx.set_timer(&String::from_utf8_lossy(&key), at, count.seen.to_string().as_bytes());
         cx.add("echoed", &[&input.port], 1);
         cx.log(Level::Debug, "forwarded");
         Ok(vec![Emission {
@@ -98,18 +93,14 @@ impl Stage for Echo {
 
     fn query(&self, cx: &dyn Reader, view: &str, _params: &Value) -> Result<Value, ViewError> {
         match view {
-            "count" => {
-                Ok(json!({ "seen": COUNTS.iter(cx).map(|(_, count)| count.seen).sum::<u64>() }))
-            }
+            "count" => Ok(json!({ "seen": COUNTS.iter(cx).map(|(_, count)| count.seen).sum::<u64>() })),
             _ => Err(ViewError::NotFound),
         }
     }
 
     fn merge(&self, view: &str, _params: &Value, partials: Vec<Value>) -> Result<Value, ViewError> {
         match view {
-            "count" => Ok(
-                json!({ "seen": partials.iter().filter_map(|part| part["seen"].as_u64()).sum::<u64>() }),
-            ),
+            "count" => Ok(json!({ "seen": partials.iter().filter_map(|part| part["seen"].as_u64()).sum::<u64>() })),
             _ => Err(ViewError::NotFound),
         }
     }
@@ -131,21 +122,12 @@ mod tests {
         };
         let input = Input::new("in").with_key("a").with_value("hello");
         let outputs = cx.process(&echo, input).expect("forwarded");
-        assert_eq!(
-            outputs,
-            [Emission::new("out").with_key("a").with_value("hello")]
-        );
+        assert_eq!(outputs, [Emission::new("out").with_key("a").with_value("hello")]);
         assert_eq!(cx.counter("echoed", &["in"]), 1);
 
-        let refused = cx.process(
-            &echo,
-            Input::new("in").with_key("a").with_value("reject me"),
-        );
+        let refused = cx.process(&echo, Input::new("in").with_key("a").with_value("reject me"));
         assert_eq!(refused.expect_err("refused").code, "refused");
-        assert_eq!(
-            echo.query(&cx, "count", &json!({})),
-            Ok(json!({ "seen": 1 }))
-        );
+        assert_eq!(echo.query(&cx, "count", &json!({})), Ok(json!({ "seen": 1 })));
 
         cx.set_now(999);
         assert!(cx.fire_due(&echo).is_empty());

@@ -23,7 +23,7 @@ impl Told {
             .into();
         Self {
             sequences,
-            books: json!({ "EUR": 0, "USD": [0, 0] }),
+            books: json!({ "EUR": 0, "USD": 0, "of": { "USD": 7 } }),
             open: 0,
         }
     }
@@ -73,12 +73,12 @@ fn hold_on_a_drained_pipeline() {
 fn a_number_that_is_off_is_named_by_shard_and_pointer() {
     let story = Story::full();
     let mut told = Told::of(&story);
-    told.books["USD"][1] = json!(-5);
+    told.books["USD"] = json!(-5);
     let report = check_with(&story, Some(&told));
     let places: Vec<&str> = report.problems.iter().map(|p| p.what.as_str()).collect();
     assert_eq!(places.len(), 3, "{places:#?}");
     assert!(
-        places[0].contains("books: shard 0 at journal sequence 9: books/USD/1 is -5, expected 0"),
+        places[0].contains("books: shard 0 at journal sequence 9: books/USD is -5, expected 0"),
         "{places:#?}"
     );
     assert!(places[2].contains("all shards"), "{places:#?}");

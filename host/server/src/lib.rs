@@ -15,8 +15,8 @@ mod load;
 mod run;
 mod signals;
 
-/// A payment takes some hundred small pieces of memory, of which the log keeps many for a while: this allocator takes
-/// a third less of the processor for them than the C library's.
+/// A payment takes many small pieces of memory, of which the log keeps some for a while: with the C library's allocator
+/// a profile of the backlog spent about a quarter of its samples on them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

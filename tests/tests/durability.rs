@@ -231,7 +231,7 @@ fn a_process_whose_sync_fails_stops_with_an_error() {
             }
         });
     }
-    cli.ok(&["drain", "--wait"]);
+    cli.read_all_and_drain();
     cli.ok(&["verify"]);
     server.stop();
     let nonsense = ServerSpec::payments(dir.path()).env("FERMATA_PERSIST", "sometimes");

@@ -49,7 +49,7 @@ fn record(dir: &Path) {
         "0",
     ];
     cli.ok(&[&more[..], &["--config", CONFIG]].concat());
-    cli.ok(&["drain", "--wait", "--timeout", "120s"]);
+    cli.read_all_and_drain();
     server.stop();
 }
 

@@ -1,7 +1,9 @@
 //! SIGKILL in every named moment, one data folder through all of them: after each restart the books agree, what was
 //! acknowledged is there, and no position of a task has two digests.
 
-use fermata_tests::harness::{Background, Books, Cli, Journals, PIPELINE, Server, ServerSpec, Topics, number, until};
+use fermata_tests::harness::{
+    Background, Books, Cli, Journals, PATIENCE, PIPELINE, Server, ServerSpec, Topics, number, until,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +19,6 @@ const MOMENTS: [&str; 6] = ["append", "commit", "prepare", "switch", "first-comm
 const STAGES: [&str; 4] = ["validate", "inflight", "account", "confirm"];
 const CONFIG: &str = r#"{"accounts": 100, "bad": {"insufficient-funds": 0.02, "bad-amount": 0.02, "repeated": 0.02}}"#;
 const RATE: &str = "500";
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_kill_in_any_moment_loses_nothing_and_doubles_nothing() {

@@ -1,12 +1,10 @@
 //! A credit that cannot be processed: while its payment may still take its time, a drain does not succeed and says
 //! which payment is in the way; once it has timed out, the saga gives the money back, and the drain succeeds.
 
-use fermata_tests::harness::{PIPELINE, Server, ServerSpec, fixture, payment, until};
+use fermata_tests::harness::{PATIENCE, PIPELINE, Server, ServerSpec, fixture, payment, until};
 use serde_json::Value;
 use std::path::Path;
-use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(120);
 const POISON: &str = "pay-the-poisoned";
 
 /// The example, with the poisoned account stage and another payment time-out.

@@ -1,13 +1,11 @@
 //! The sandbox is real: a component that the workspace has never seen is built while the test runs and deployed under
 //! load; what is no component is refused, and the pipeline goes on.
 
-use fermata_tests::harness::{Background, Cli, Server, ServerSpec, sibling, until};
+use fermata_tests::harness::{Background, Cli, PATIENCE, Server, ServerSpec, sibling, until};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(120);
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// confirm 1.2.0, as its author's folder would be: a crate of its own, on top of the shipped stage.
@@ -99,7 +97,7 @@ fn ends_well(server: Server, load: Background) {
         "the load failed: {}",
         String::from_utf8_lossy(&sent.stderr)
     );
-    cli.ok(&["drain", "--wait", "--timeout", "120s"]);
+    cli.read_all_and_drain();
     cli.ok(&["verify", "--replay"]);
     server.stop();
 }

@@ -2,17 +2,17 @@
 //! digests, and what the new version adds can be seen while it is live.
 
 use fermata_core::journal::JournalRecord;
-use fermata_tests::harness::{Books, Cli, Journals, PIPELINE, Server, ServerSpec, Topics, number, quantiles, until};
+use fermata_tests::harness::{
+    Books, Cli, Journals, PATIENCE, PIPELINE, Server, ServerSpec, Topics, number, quantiles, until,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Of one run; `FERMATA_SWAPS` asks for another number.
 const SWAPS: u64 = 40;
 const RATE: &str = "2000";
 const CONFIG: &str = r#"{"accounts": 200}"#;
 const STAGES: [&str; 4] = ["validate", "inflight", "account", "confirm"];
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What 1.1.0 of a stage answers and 1.0.0 does not.
 fn new_field(cli: &Cli, stage: &str) -> Value {
@@ -130,12 +130,7 @@ fn swaps_in_a_row_lose_nothing_and_double_nothing() {
         String::from_utf8_lossy(&sent.stderr)
     );
     let sent: Value = serde_json::from_slice(&sent.stdout).expect("one JSON object");
-    // A drain leaves what is unread at the head where it is: a slow machine may be far behind the load.
-    until("everything sent is read", 5 * PATIENCE, || {
-        let lag = cli.json(&["status"])["lag"].as_u64();
-        if lag == Some(0) { Ok(()) } else { Err(lag) }
-    });
-    cli.ok(&["drain", "--wait", "--timeout", "120s"]);
+    cli.read_all_and_drain();
     cli.ok(&["verify"]);
     server.stop();
 

@@ -5,14 +5,11 @@ mod errors;
 mod records;
 mod session;
 
-use fermata_tests::harness::{Background, Cli, Server, ServerSpec, until};
-use std::time::Duration;
+use fermata_tests::harness::{Background, Cli, PATIENCE, Server, ServerSpec, until};
 use tempfile::TempDir;
 
 /// Few accounts, so that the set-up is short.
 const SMALL: &str = r#"{"accounts": 40}"#;
-/// For what takes a second on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn payments() -> (TempDir, Server) {
     let dir = tempfile::tempdir().expect("a temporary folder");

@@ -1,6 +1,6 @@
 //! The command line against a server.
 
-use super::binary;
+use super::{PATIENCE, binary, until};
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
@@ -85,6 +85,16 @@ impl Cli {
     /// The `data` of a view's answer.
     pub fn view(&self, view: &[&str]) -> Value {
         self.json(&[&["view", "get"], view].concat())["data"].clone()
+    }
+
+    /// Waits until all that was sent is read, then drains. A drain alone leaves what is unread at the head where it
+    /// is, and a slow machine may be far behind the load.
+    pub fn read_all_and_drain(&self) {
+        until("everything sent is read", 5 * PATIENCE, || {
+            let lag = self.json(&["status"])["lag"].as_u64();
+            if lag == Some(0) { Ok(()) } else { Err(lag) }
+        });
+        self.ok(&["drain", "--wait", "--timeout", "120s"]);
     }
 
     /// Something that runs beside the test; ends with the test at the latest.

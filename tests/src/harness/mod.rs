@@ -17,7 +17,7 @@ pub use journals::{Journals, Side};
 pub use payments::payment;
 pub use process::{Server, ServerSpec, binary, fixture, free_port, sibling};
 pub use reader::{Topics, json_value};
-pub use wait::until;
+pub use wait::{PATIENCE, until};
 
 /// A number that the environment may set, for the long runs.
 pub fn number(name: &str, otherwise: u64) -> u64 {

@@ -1,15 +1,12 @@
 //! Child processes that end with the test.
 
-use super::{Cli, until};
+use super::{Cli, PATIENCE, until};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// For what takes a second on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `fermata`, built beside this test by `cargo xtask test`; `FERMATA_BIN` names another.
 pub fn binary() -> PathBuf {

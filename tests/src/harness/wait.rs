@@ -3,6 +3,9 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+/// How long a test waits for what must come: a slow machine is slow, and only one that hangs is wrong.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Asks until `ask` answers `Ok`; panics with its last `Err` once `patience` is over.
 pub fn until<T, E: Debug>(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<T, E>) -> T {
     let deadline = Instant::now() + patience;

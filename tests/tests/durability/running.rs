@@ -7,15 +7,14 @@ use fermata_core::ports::Probe;
 use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_native::{NativeArtifacts, NativeExecutor};
 use fermata_server::host::{Host, HostSpec, status};
+pub use fermata_tests::harness::PATIENCE;
 use fermata_tests::harness::{Answer, PIPELINE, get, payment, post, until};
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-pub const PATIENCE: Duration = Duration::from_secs(120);
 const MANIFEST: &str = include_str!("../../../examples/payments/pipeline.toml");
 
 pub fn manifest() -> Manifest {

@@ -5,6 +5,7 @@
 
 mod args;
 mod backlog;
+mod calls;
 mod load;
 mod machine;
 mod memory;
@@ -24,6 +25,10 @@ pub fn run(args: &Args) -> Outcome<Report> {
     let mut report = Report::default();
     if args.million {
         report.memory = Some(memory::measure(1_000_000)?);
+        return Ok(report);
+    }
+    report.calls = calls::measure(args.rounds, args.payments)?;
+    if args.calls {
         return Ok(report);
     }
     report.backlog = Some(backlog::compare(args.rounds, args.payments)?);

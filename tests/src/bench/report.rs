@@ -1,6 +1,7 @@
 //! What was found, beside what was aimed at.
 
 use super::backlog::{Compared, LEAST_PER_SECOND, LEAST_RATIO, MOST_MICROS, Worked};
+use super::calls::Calls;
 use super::machine::processors;
 use super::memory::Memory;
 use super::spread::Spread;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    pub calls: Vec<Calls>,
     pub backlog: Option<Compared>,
     pub steady: Option<Latency>,
     pub memory: Option<Memory>,
@@ -20,6 +22,9 @@ type Line = (String, String, String, Option<bool>);
 impl Report {
     pub fn json(&self) -> Value {
         let mut all = json!({ "schema": "fermata.bench/1", "processors": processors() });
+        if !self.calls.is_empty() {
+            all["calls"] = json!(self.calls);
+        }
         if let Some(found) = &self.backlog {
             all["backlog"] = json!(found);
             all["backlog"]["wasm_of_native"] = json!(found.ratio());
@@ -55,7 +60,7 @@ impl Report {
     }
 
     fn lines(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Line> = self.calls.iter().map(call).collect();
         if let Some(found) = &self.backlog {
             backlog(found, &mut lines);
         }
@@ -71,6 +76,12 @@ impl Report {
 
 fn plain(name: &str, found: String) -> Line {
     (name.to_owned(), found, String::new(), None)
+}
+
+fn call(found: &Calls) -> Line {
+    let (wasm, native) = (found.wasm.text(2), found.native.text(2));
+    let name = format!("{}, us a call of {} fuel", found.stage, found.fuel);
+    plain(&name, format!("{wasm}, native {native}"))
 }
 
 fn backlog(found: &Compared, lines: &mut Vec<Line>) {

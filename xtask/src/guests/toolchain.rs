@@ -26,10 +26,10 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// `cargo build` for the target, told nothing of the cargo that runs this chore.
+    /// `cargo rustc` for the target, told nothing of the cargo that runs this chore.
     pub fn build(&self) -> Command {
         let mut cargo = Command::new(&self.cargo);
-        cargo.arg("build").args(["--target", TARGET]).args(&self.arguments);
+        cargo.arg("rustc").args(["--target", TARGET]).args(&self.arguments);
         for foreign in [
             "LD_LIBRARY_PATH",
             "RUSTFLAGS",

@@ -7,7 +7,6 @@ use fermata_core::NewRecord;
 use fermata_core::manifest::{Manifest, parse};
 use fermata_core::ports::{self, Artifacts, Executor, Probe};
 use fermata_native::{NativeArtifacts, NativeExecutor};
-use fermata_server::demo::MANIFEST;
 use fermata_server::executor;
 use fermata_server::host::artifacts::Files;
 use fermata_server::host::{App, Host, HostSpec, figures, flow, watch};
@@ -16,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+const MANIFEST: &str = include_str!("../../../examples/payments/pipeline.toml");
 /// Records appended in one commit where speed is not measured.
 const PAGE: usize = 1_000;
 const TAKE_IN: Duration = Duration::from_secs(600);

@@ -13,8 +13,9 @@ use crate::workspace;
 const FILE: &str = "fingerprint";
 
 /// Folders and files of the workspace that guests are made of, the encoder among them.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "stages",
+    "examples/orders",
     "tests/guests",
     "wit",
     "xtask/src/guests",

@@ -183,8 +183,14 @@ pub fn compare(kind: Kind, rounds: usize, payments: u64) -> Outcome<Grown> {
     }
     for round in 1..=rounds {
         eprintln!("{payments} payments on {FEW} and on {MANY} accounts, round {round} of {rounds}: {kind:?}");
-        grown.few.push(few.round(payments)?);
-        grown.many.push(many.round(payments)?);
+        for (bank, rounds) in [(&mut few, &mut grown.few), (&mut many, &mut grown.many)] {
+            let round = bank.round(payments)?;
+            eprintln!(
+                "{} accounts: {:.0} us of CPU, {:.0} us a payment",
+                round.accounts, round.cpu_micros_a_payment, round.micros_a_payment
+            );
+            rounds.push(round);
+        }
     }
     Ok(grown)
 }

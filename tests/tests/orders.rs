@@ -3,8 +3,8 @@
 mod books;
 
 use books::Orders;
-use fermata_tests::harness::{Cli, PATIENCE, Server, ServerSpec, Topics, until};
-use serde_json::Value;
+use fermata_tests::harness::{Cli, PATIENCE, Server, ServerSpec, Topics, post, until};
+use serde_json::{Value, json};
 use std::path::Path;
 
 const COUNT: u64 = 2_000;
@@ -168,5 +168,39 @@ fn bytes_that_are_no_text_go_in_and_out_by_hand() {
     let said = cli.fed_fails(&["produce", "order.requests", "--key", "chair", "--hex"], "0a0\n", 4);
     assert!(said.contains("hex"), "{said}");
     cli.ok(&["verify"]);
+    server.stop();
+}
+
+#[test]
+fn keys_values_and_headers_may_be_any_bytes() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&spec(dir.path()));
+    let intake = server.url("/api/v1/pipelines/orders/topics/order.requests/records");
+    let envelope = |record: Value| {
+        let body = json!({ "records": [record] }).to_string();
+        post(&intake, "application/vnd.fermata.records+json", &body).expect("the API answers")
+    };
+    let answer = envelope(json!({ "key_hex": "ff00", "value_hex": "0a03", "headers_hex": { "trace": "fe" } }));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let consumed = server.cli().json(&["consume", "order.requests"]);
+    assert_eq!(
+        (&consumed["key_hex"], &consumed["value_hex"]),
+        (&"ff00".into(), &"0a03".into()),
+        "{consumed}"
+    );
+    assert_eq!(
+        consumed["headers"][0],
+        json!({ "name": "trace", "value_hex": "fe" }),
+        "{consumed}"
+    );
+    for (wrong, word) in [
+        (json!({ "key": "chair", "value": "a", "value_hex": "0a" }), "value_hex"),
+        (json!({ "key": "chair", "key_hex": "0a" }), "key_hex"),
+        (json!({ "key_hex": "0g" }), "hex"),
+        (json!({ "headers_hex": { "fermata-id": "0a" } }), "fermata-id"),
+    ] {
+        let answer = envelope(wrong);
+        assert!(answer.status == 422 && answer.text.contains(word), "{answer:?}");
+    }
     server.stop();
 }

@@ -6,6 +6,7 @@ mod demo;
 mod durability;
 mod guests;
 mod kills;
+mod orders;
 mod poison;
 mod records;
 mod sandbox;

@@ -17,6 +17,8 @@ pub struct Args {
     pub million: bool,
     /// Only what a call of each stage costs.
     pub calls: bool,
+    /// Only what a payment costs with few accounts and with many.
+    pub accounts: bool,
     pub json: bool,
 }
 
@@ -29,6 +31,7 @@ impl Default for Args {
             seconds: 20,
             million: false,
             calls: false,
+            accounts: false,
             json: false,
         }
     }
@@ -50,6 +53,7 @@ impl Args {
                 "--seconds" => args.seconds = number()?,
                 "--million" => args.million = true,
                 "--calls" => args.calls = true,
+                "--accounts" => args.accounts = true,
                 "-o" | "--output" => args.json = output(words.next().as_deref())?,
                 other => return Err(format!("{other:?} is not an option of the benchmark")),
             }

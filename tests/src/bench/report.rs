@@ -1,5 +1,6 @@
 //! What was found, beside what was aimed at.
 
+use super::accounts::{self, Grown};
 use super::backlog::{Compared, LEAST_PER_SECOND, LEAST_RATIO, MOST_MICROS, Worked};
 use super::calls::Calls;
 use super::machine::processors;
@@ -14,6 +15,7 @@ pub struct Report {
     pub backlog: Option<Compared>,
     pub steady: Option<Latency>,
     pub memory: Option<Memory>,
+    pub grown: Vec<Grown>,
 }
 
 /// One line: figure, aim, met or not.
@@ -35,6 +37,12 @@ impl Report {
         }
         if let Some(found) = &self.memory {
             all["memory"] = json!(found);
+        }
+        for found in &self.grown {
+            let mut one = json!(found);
+            one["cpu_ratio"] = json!(found.cpu_ratio());
+            one["time_ratio"] = json!(found.time_ratio());
+            all[if found.wasm { "accounts_wasm" } else { "accounts_native" }] = one;
         }
         let aims = self
             .lines()
@@ -69,6 +77,9 @@ impl Report {
         }
         if let Some(found) = &self.memory {
             memory(found, &mut lines);
+        }
+        for found in &self.grown {
+            grown(found, &mut lines);
         }
         lines
     }
@@ -122,6 +133,34 @@ fn backlog(found: &Compared, lines: &mut Vec<Line>) {
     let calls = of(&found.wasm, |w| w.stage_calls as f64 / w.ended as f64);
     lines.push(plain("stage calls a payment", calls.text(1)));
     lines.push(plain("processors busy with other things", others(found).text(2)));
+}
+
+fn grown(found: &Grown, lines: &mut Vec<Line>) {
+    let kind = if found.wasm { "Wasm" } else { "native" };
+    let of = |rounds: &[accounts::Round], what: fn(&accounts::Round) -> f64| Spread::of(rounds.iter().map(what));
+    for (accounts, rounds) in found.held.iter().zip([&found.few, &found.many]) {
+        lines.push(plain(
+            &format!("{kind}, {accounts} accounts, CPU us"),
+            of(rounds, |r| r.cpu_micros_a_payment).text(0),
+        ));
+        lines.push(plain(
+            &format!("{kind}, {accounts} accounts, us"),
+            of(rounds, |r| r.micros_a_payment).text(0),
+        ));
+    }
+    for (what, ratio) in [("CPU", found.cpu_ratio()), ("time", found.time_ratio())] {
+        lines.push((
+            format!("{kind}, {what}, many of few"),
+            ratio.text(2),
+            format!("<= {}", accounts::MOST_RATIO),
+            Some(ratio.median <= accounts::MOST_RATIO),
+        ));
+    }
+    let all = found.few.iter().chain(&found.many);
+    lines.push(plain(
+        "processors busy with other things",
+        Spread::of(all.map(|r| r.others)).text(2),
+    ));
 }
 
 fn others(found: &Compared) -> Spread {

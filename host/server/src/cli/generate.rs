@@ -2,6 +2,7 @@
 
 use super::args::GenerateArgs;
 use super::client::{Client, segment};
+use super::envelope;
 use super::records::ENVELOPE;
 use super::talk::{Talk, grouped};
 use crate::executor;
@@ -117,18 +118,8 @@ impl Sender {
     fn send(&mut self, records: Vec<NewRecord>) -> Result<(), Failure> {
         let mut by_topic: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for record in records {
-            let text = |bytes: Option<bytes::Bytes>| bytes.map(|b| String::from_utf8_lossy(&b).into_owned());
-            let headers: BTreeMap<String, Option<String>> = record
-                .headers
-                .into_iter()
-                .map(|h| (h.key.into_owned(), text(h.value)))
-                .collect();
-            by_topic.entry(record.topic.to_string()).or_default().push(json!({
-                "key": text(record.key),
-                "value": text(record.value),
-                "headers": headers,
-                "timestamp": record.timestamp.0,
-            }));
+            let of_topic = by_topic.entry(record.topic.to_string()).or_default();
+            of_topic.push(envelope::shape(&record));
         }
         for (topic, records) in by_topic {
             let path = self.client.path(&format!("/topics/{}/records", segment(&topic)))?;

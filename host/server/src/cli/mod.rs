@@ -4,6 +4,7 @@ pub mod args;
 pub mod client;
 mod component;
 mod deploy;
+mod envelope;
 mod flow;
 mod generate;
 mod records;
@@ -79,6 +80,7 @@ mod tests {
         Cli::command().debug_assert();
         for verb in [
             &["demo", "--payments", "20000", "--seed", "7", "--exit", "-o", "json"][..],
+            &["demo", "--example", "orders", "--count", "100"],
             &["run", "-f", "p.toml", "--data-dir", "d", "--workers", "3"],
             &["drain", "--wait", "--timeout", "5s"],
             &[

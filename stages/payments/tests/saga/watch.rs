@@ -1,7 +1,7 @@
 //! What must hold at every step, followed change by change: nothing is summed up anew, so that it can be asked after
 //! every one of millions of records.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fermata_payments::{Currency, Sum, timed, topics};
 use fermata_stage::Input;
@@ -44,6 +44,8 @@ enum Word {
 struct Shard {
     /// Sums of all balances.
     balances: BTreeMap<Currency, Sum>,
+    /// Places in the queues of debits that wait, by account.
+    waiting: BTreeMap<String, BTreeSet<u64>>,
     taken_in: u64,
     dead: u64,
 }
@@ -141,13 +143,25 @@ impl Watch {
                 "every command is answered once"
             );
         }
+        let mut released = Vec::new();
         for change in call.cx.changes() {
             match change.store.as_str() {
                 "accounts" => self.account(call, &change),
-                "debits" => debit(call, &change),
+                "debits" => {
+                    debit(call, &change);
+                    released.extend(self.queue(call, &change));
+                }
                 "credits" => credit(call, &change),
                 _ => {}
             }
+        }
+        for (account, place) in released {
+            let first = self.shards[call.shard]
+                .waiting
+                .get(&account)
+                .and_then(|queue| queue.first());
+            let overtaken = first.filter(|first| place.is_none_or(|place| place > **first));
+            assert!(overtaken.is_none(), "{account}: place {place:?} overtook {overtaken:?}");
         }
         let ledger: Ledger = call
             .cx
@@ -173,6 +187,27 @@ impl Watch {
                 call.shard
             );
         }
+    }
+
+    /// Keeps the queues. Some: a debit was judged, from this place in the queue of its account or from none.
+    fn queue(&mut self, call: &Call<'_>, change: &Change) -> Option<(String, Option<u64>)> {
+        let (before, after) = both::<Debit>(change);
+        let (opened, id) = timed::split(&change.key);
+        let account = self.lives.get(&(id.to_owned(), opened))?.from.clone();
+        let queue = self.shards[call.shard].waiting.entry(account.clone()).or_default();
+        let place = match before {
+            Some(Debit::Waiting { place }) => Some(place),
+            _ => None,
+        };
+        if let Some(place) = place {
+            queue.remove(&place);
+        }
+        if let Some(Debit::Waiting { place }) = after {
+            queue.insert(place);
+        }
+        let waited = before.is_none() || place.is_some();
+        let judged = matches!(after, Some(Debit::Open { .. } | Debit::Refused));
+        (waited && judged).then_some((account, place))
     }
 
     fn account(&mut self, call: &Call<'_>, change: &Change) {

@@ -1,5 +1,6 @@
 //! Every test of the workspace that needs more than one crate.
 
+mod alike;
 mod architecture;
 mod conformance;
 mod demo;

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
+use crate::incoming::MAX_NAME;
 use crate::payment::read;
 
 /// A record of `account.commands`: `{"type", "account"?, "id"?, "v"?, ...}`, keyed by the account.
@@ -81,6 +82,13 @@ impl Command {
                 limit(wire.limit.as_ref(), None).map(|limit| Order::Limit { limit }),
             ),
             other => return Err(Code::UNKNOWN_TYPE.rejection(format!("there is no command {other:?}"))),
+        };
+        // No payment could ever name it.
+        let order = match account.len() {
+            ..=MAX_NAME => order,
+            length => {
+                Err(Code::TOO_LARGE.refusal(format!("the name has {length} bytes, at most {MAX_NAME} are allowed")))
+            }
         };
         Ok(Self {
             account,

@@ -17,7 +17,7 @@ use crate::payment::{Terms, read};
 use crate::time;
 
 /// Bytes of an id or an account's name: they become keys of records and stores.
-const MAX_NAME: usize = 128;
+pub(crate) const MAX_NAME: usize = 128;
 
 /// A record of `payment.incoming` that has an id.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod durability;
 mod guests;
 mod kills;
 mod poison;
+mod quarantine;
 mod records;
 mod sandbox;
 mod simulated;

@@ -251,10 +251,7 @@ impl Worker {
         if self.unresolved.is_some() {
             return Ok(Progress::Idle);
         }
-        self.heed_orders()?;
-        for shard in self.shards().collect::<Vec<_>>() {
-            self.look_into(shard)?;
-        }
+        self.make_sure()?;
         let unparked = self.unpark()?;
         self.tick_due()?;
         let gathered = self.gather(if switched || unparked || self.batch.open {
@@ -272,6 +269,15 @@ impl Worker {
         }
         self.note_idle(!worked);
         Ok(if worked { Progress::Worked } else { Progress::Idle })
+    }
+
+    /// Before anything is processed: what should stand still does, and what is suspect is tried.
+    fn make_sure(&mut self) -> Result<(), WorkerError> {
+        self.heed_orders()?;
+        for shard in self.shards().collect::<Vec<_>>() {
+            self.look_into(shard)?;
+        }
+        Ok(())
     }
 
     /// Polls until the batch is full or nothing is there. `false`: there was nothing at all.
@@ -296,6 +302,10 @@ impl Worker {
                     self.restore_held()?;
                     // The versions that the shard's journal names may not be the live ones.
                     self.obey()?;
+                    if self.unresolved.is_some() {
+                        return Ok(true);
+                    }
+                    self.make_sure()?;
                 }
                 Polled::Revoked { shards, lost } => {
                     let ended = if lost {

@@ -67,6 +67,13 @@ fn render(app: &App) -> Result<String, String> {
         "fermata_dead_letters_total{{pipeline=\"{pipeline}\"}} {}",
         figures::dead_letters(app)?
     ));
+    line(format_args!("# TYPE fermata_parked_records gauge"));
+    for (stage, counts) in status::counts(app) {
+        line(format_args!(
+            "fermata_parked_records{{pipeline=\"{pipeline}\",stage=\"{stage}\"}} {}",
+            counts.in_quarantine()
+        ));
+    }
     line(format_args!("# TYPE fermata_goal_met gauge"));
     for verdict in goals::verdicts(app) {
         if let Some(met) = verdict.met {

@@ -13,7 +13,14 @@ use std::time::Duration;
 #[test]
 fn later_records_of_a_parked_key_wait_and_others_go_on() {
     let mut bench = Bench::new(QUARANTINE);
-    for (key, word) in [("a", "ok"), ("a", "first-fault"), ("b", "ok"), ("a", "ok"), ("a", "ok"), ("b", "ok")] {
+    for (key, word) in [
+        ("a", "ok"),
+        ("a", "first-fault"),
+        ("b", "ok"),
+        ("a", "ok"),
+        ("a", "ok"),
+        ("b", "ok"),
+    ] {
         bench.send(key, word);
     }
     bench.settle();
@@ -40,7 +47,11 @@ fn released_on_another_version_they_go_on_in_order() {
     bench.settle();
     assert_eq!(bench.queues(), ["first a: in/0/1 of 5 fault-trap"]);
     let parked = bench.parked().remove(0).first;
-    assert_eq!(parked.failure.map(|f| f.attempts), Some(2), "it was tried, and failed again");
+    assert_eq!(
+        parked.failure.map(|f| f.attempts),
+        Some(2),
+        "it was tried, and failed again"
+    );
     assert_eq!(bench.task("first", 0).unparking.failed, 1);
     bench.deploy("first", 1);
     bench.settle();
@@ -54,17 +65,34 @@ fn released_on_another_version_they_go_on_in_order() {
         bench.queues()
     );
     assert!(bench.queues()[0].starts_with("second a:"), "{:?}", bench.queues());
-    assert_eq!(bench.values("end"), ["a=1:ok", "a=2:first-fault", "a=3:first-reject", "a=4:ok"]);
+    assert_eq!(
+        bench.values("end"),
+        ["a=1:ok", "a=2:first-fault", "a=3:first-reject", "a=4:ok"]
+    );
     bench.deploy("second", 1);
     bench.release(None, Some("a"));
     bench.settle();
     assert!(bench.parked().is_empty(), "{:?}", bench.queues());
-    let all = ["a=1:ok", "a=2:first-fault", "a=3:first-reject", "a=4:ok", "a=5:second-reject", "a=6:ok"];
+    let all = [
+        "a=1:ok",
+        "a=2:first-fault",
+        "a=3:first-reject",
+        "a=4:ok",
+        "a=5:second-reject",
+        "a=6:ok",
+    ];
     assert_eq!(bench.values("end"), all);
     bench.send("a", "ok");
     bench.settle();
-    assert_eq!(bench.values("end").last().map(String::as_str), Some("a=7:ok"), "the key is free again");
-    let released = bench.read("end").into_iter().filter(|r| r.header(headers::RELEASED).is_some());
+    assert_eq!(
+        bench.values("end").last().map(String::as_str),
+        Some("a=7:ok"),
+        "the key is free again"
+    );
+    let released = bench
+        .read("end")
+        .into_iter()
+        .filter(|r| r.header(headers::RELEASED).is_some());
     assert!(released.count() > 0, "what came of released records says so");
     assert!(bench.verify().figures.drained);
 }
@@ -152,17 +180,28 @@ fn fusion_does_not_pass_a_parked_key() {
         let record = mid.iter().find(|r| bench::shown(r) == value).expect("emitted");
         record.header(headers::DONE).map(str::to_owned)
     };
-    assert_eq!(done("a=2:second-fault").as_deref(), Some("second@1"), "parked is concluded");
+    assert_eq!(
+        done("a=2:second-fault").as_deref(),
+        Some("second@1"),
+        "parked is concluded"
+    );
     assert_eq!(done("a=3:ok").as_deref(), Some("second@1"), "so is what waits");
     assert_eq!(bench.values("end"), ["a=1:ok", "b=4:ok"]);
     let queues = bench.queues();
     assert_eq!(queues.len(), 1, "{queues:?}");
-    assert!(queues[0].starts_with("second a: in/0/") && queues[0].ends_with("of 2 fault-trap"), "{queues:?}");
+    assert!(
+        queues[0].starts_with("second a: in/0/") && queues[0].ends_with("of 2 fault-trap"),
+        "{queues:?}"
+    );
     bench.skip("a");
     bench.settle();
     assert_eq!(bench.values("end"), ["a=1:ok", "b=4:ok", "a=3:ok"]);
     let letter = bench.read("dlq").remove(0);
-    assert_eq!(letter.header(headers::ERRORS_TOPIC), Some("in"), "where its chain was read");
+    assert_eq!(
+        letter.header(headers::ERRORS_TOPIC),
+        Some("in"),
+        "where its chain was read"
+    );
     assert_eq!(letter.header(headers::STAGE), Some("second"));
     bench.verify();
 }
@@ -177,13 +216,20 @@ fn timers_of_a_parked_key_wait_with_it() {
     bench.send("a", "ok");
     bench.settle();
     bench.pass(Duration::from_secs(2));
-    assert_eq!(bench.values("end"), ["a=1:first-later", "b=2:first-later", "b=t2:fired"]);
+    assert_eq!(
+        bench.values("end"),
+        ["a=1:first-later", "b=2:first-later", "b=t2:fired"]
+    );
     assert!(bench.queues()[0].contains("of 3 "), "{:?}", bench.queues());
     bench.verify();
     bench.deploy("first", 1);
     bench.release(None, Some("a"));
     bench.settle();
-    let of_a: Vec<_> = bench.values("end").into_iter().filter(|v| v.starts_with("a=")).collect();
+    let of_a: Vec<_> = bench
+        .values("end")
+        .into_iter()
+        .filter(|v| v.starts_with("a="))
+        .collect();
     assert_eq!(of_a, ["a=1:first-later", "a=3:first-fault", "a=4:ok", "a=t1:fired"]);
     bench.pass(Duration::from_secs(5));
     assert_eq!(bench.values("end").len(), 6, "it fires once");
@@ -203,7 +249,10 @@ fn a_record_before_a_parked_timer_still_cancels_it() {
     bench.release(None, None);
     bench.settle();
     bench.pass(Duration::from_secs(5));
-    assert_eq!(bench.values("end"), ["a=1:first-later", "a=2:first-fault", "a=3:first-cancel"]);
+    assert_eq!(
+        bench.values("end"),
+        ["a=1:first-later", "a=2:first-fault", "a=3:first-cancel"]
+    );
     assert!(bench.parked().is_empty());
     assert_eq!(bench.task("first", 0).counts.in_quarantine(), 0);
     bench.verify();

@@ -231,12 +231,22 @@ mod tests {
 
     #[test]
     fn keys_are_written_so_that_they_can_be_read() {
-        for bytes in [b"acct-7".as_slice(), b"", b"0x", b"0x41", b"\xff\x00", "ключ".as_bytes()] {
+        for bytes in [
+            b"acct-7".as_slice(),
+            b"",
+            b"0x",
+            b"0x41",
+            b"\xff\x00",
+            "ключ".as_bytes(),
+        ] {
             let key = RecordKey(Bytes::copy_from_slice(bytes));
             assert_eq!(RecordKey::from(key.to_string()), key, "{key}");
         }
         assert_eq!(RecordKey::from("acct-7".to_owned()).to_string(), "acct-7");
-        let skip = Verb::Skip(Parked { stage: None, key: Some(RecordKey(Bytes::from_static(b"k"))) });
+        let skip = Verb::Skip(Parked {
+            stage: None,
+            key: Some(RecordKey(Bytes::from_static(b"k"))),
+        });
         let text = serde_json::to_string(&skip).expect("plain data");
         assert_eq!(text, r#"{"verb":"skip","key":"k"}"#);
         assert_eq!(serde_json::from_str::<Verb>(&text).expect("as written"), skip);

@@ -360,13 +360,23 @@ impl QuarantineEntry {
     }
 
     pub fn policy(&self) -> Quarantine {
-        let on = |keeps| if keeps { OnFailure::Quarantine } else { OnFailure::DeadLetter };
+        let on = |keeps| {
+            if keeps {
+                OnFailure::Quarantine
+            } else {
+                OnFailure::DeadLetter
+            }
+        };
         Quarantine {
             on_reject: on(self.rejected),
             on_fault: on(self.faulted),
             max_records: self.max_records,
             max_age: Duration::from_millis(self.max_age_ms),
-            at_limit: if self.dead_letter_at_limit { AtLimit::DeadLetter } else { AtLimit::Pause },
+            at_limit: if self.dead_letter_at_limit {
+                AtLimit::DeadLetter
+            } else {
+                AtLimit::Pause
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is in quarantine, read from committed state: for people, and for a drain that cannot end.
 
-use crate::worker::quarantine::{Parked, Quarantine, namespace};
 use crate::worker::overlay::Overlay;
+use crate::worker::quarantine::{Parked, Quarantine, namespace};
 use bytes::Bytes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{StateError, StateRead};
@@ -32,11 +32,17 @@ pub fn keys(
             break;
         }
         let namespace = namespace(stage);
-        let quarantine = Quarantine { namespace: &namespace, state, shard };
+        let quarantine = Quarantine {
+            namespace: &namespace,
+            state,
+            shard,
+        };
         let nothing_open = Overlay::default();
         for (key, queue) in quarantine.keys(&nothing_open, None, room)? {
             // The two are written together.
-            let Some(first) = quarantine.first(&nothing_open, &key)? else { continue };
+            let Some(first) = quarantine.first(&nothing_open, &key)? else {
+                continue;
+            };
             found.push(ParkedKey {
                 stage: stage.clone(),
                 shard,
@@ -60,11 +66,19 @@ pub fn of_key(
     let mut found = Vec::new();
     for (stage, shard) in tasks(manifest, stage) {
         let namespace = namespace(stage);
-        let quarantine = Quarantine { namespace: &namespace, state, shard };
+        let quarantine = Quarantine {
+            namespace: &namespace,
+            state,
+            shard,
+        };
         let nothing_open = Overlay::default();
-        let Some(queue) = quarantine.queue(&nothing_open, key)? else { continue };
+        let Some(queue) = quarantine.queue(&nothing_open, key)? else {
+            continue;
+        };
         let records = quarantine.records(&nothing_open, key, limit.max(1))?;
-        let Some(first) = records.first().cloned() else { continue };
+        let Some(first) = records.first().cloned() else {
+            continue;
+        };
         let summary = ParkedKey {
             stage: stage.clone(),
             shard,
@@ -77,10 +91,10 @@ pub fn of_key(
     Ok(found)
 }
 
-fn tasks<'a>(
-    manifest: &'a Manifest,
-    stage: Option<&'a StageName>,
-) -> impl Iterator<Item = (&'a StageName, Shard)> {
-    let meant = manifest.stages.iter().filter(move |s| stage.is_none_or(|only| *only == s.name));
+fn tasks<'a>(manifest: &'a Manifest, stage: Option<&'a StageName>) -> impl Iterator<Item = (&'a StageName, Shard)> {
+    let meant = manifest
+        .stages
+        .iter()
+        .filter(move |s| stage.is_none_or(|only| *only == s.name));
     meant.flat_map(|s| (0..manifest.partitions).map(move |shard| (&s.name, Shard(shard))))
 }

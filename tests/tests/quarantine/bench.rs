@@ -283,8 +283,13 @@ impl Bench {
         let reports = self.board.reports();
         let done = |t: &TaskReport| (t.unparking.order, t.unparking.done) >= (order.number, true);
         (0..self.manifest.partitions).all(|shard| {
-            let tasks = reports.get(&Shard(shard)).map(|r| r.tasks.values());
-            tasks.is_some_and(|mut tasks| tasks.all(done))
+            reports.get(&Shard(shard)).is_some_and(|report| {
+                let mut meant = report.tasks.iter().filter(|(name, _)| {
+                    let only = order.which.stage.as_ref();
+                    only.is_none_or(|only| only == *name)
+                });
+                meant.all(|(_, task)| done(task))
+            })
         })
     }
 

@@ -11,7 +11,13 @@ fn with(parked: &str) -> String {
 #[test]
 fn a_full_quarantine_pauses_its_task_and_a_release_lets_it_go_on() {
     let mut bench = Bench::new(&with("max-records = 3"));
-    for (key, word) in [("a", "first-fault"), ("b", "first-reject"), ("a", "ok"), ("b", "ok"), ("c", "ok")] {
+    for (key, word) in [
+        ("a", "first-fault"),
+        ("b", "first-reject"),
+        ("a", "ok"),
+        ("b", "ok"),
+        ("c", "ok"),
+    ] {
         bench.send(key, word);
     }
     bench.settle();
@@ -62,14 +68,28 @@ fn a_paused_task_stays_full_over_a_restart_and_a_retry() {
 #[test]
 fn a_full_quarantine_may_turn_records_away_and_order_stands() {
     let mut bench = Bench::new(&with("max-records = 2, at-limit = \"dead-letter\""));
-    for (key, word) in [("a", "first-fault"), ("a", "ok"), ("a", "ok"), ("b", "first-reject"), ("b", "ok")] {
+    for (key, word) in [
+        ("a", "first-fault"),
+        ("a", "ok"),
+        ("a", "ok"),
+        ("b", "first-reject"),
+        ("b", "ok"),
+    ] {
         bench.send(key, word);
     }
     bench.settle();
     assert_eq!(bench.values("dlq"), ["a=3:ok", "b=4:first-reject"]);
-    let codes: Vec<_> = bench.read("dlq").iter().map(|r| r.header(headers::CODE).map(str::to_owned)).collect();
+    let codes: Vec<_> = bench
+        .read("dlq")
+        .iter()
+        .map(|r| r.header(headers::CODE).map(str::to_owned))
+        .collect();
     assert_eq!(codes, [Some("quarantine-full".into()), Some("told-to".into())]);
-    assert_eq!(bench.values("end"), ["b=5:ok"], "a key that could not be parked goes on");
+    assert_eq!(
+        bench.values("end"),
+        ["b=5:ok"],
+        "a key that could not be parked goes on"
+    );
     assert_eq!(bench.queues(), ["first a: in/0/0 of 2 fault-trap"]);
     bench.deploy("first", 1);
     bench.release(None, None);
@@ -111,5 +131,23 @@ fn what_is_too_old_may_turn_new_ones_away() {
     assert_eq!(bench.values("dlq"), ["a=3:ok", "b=4:first-fault"]);
     assert_eq!(bench.values("end"), ["b=2:ok", "b=5:ok"]);
     assert_eq!(bench.queues(), ["first a: in/0/0 of 1 fault-trap"]);
+    bench.verify();
+}
+
+#[test]
+fn a_paused_task_with_a_timer_due_comes_to_rest() {
+    let mut bench = Bench::new(&with("max-records = 1"));
+    bench.send("a", "first-later");
+    bench.send("a", "first-fault");
+    bench.settle();
+    // The timer wants to wait behind the record, and there is no room.
+    bench.pass(Duration::from_secs(2));
+    assert!(bench.task("first", 0).paused.is_some());
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.values("end"), ["a=1:first-later"]);
+    bench.skip("a");
+    bench.settle();
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.values("end"), ["a=1:first-later", "a=t1:fired"]);
     bench.verify();
 }

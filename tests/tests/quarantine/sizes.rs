@@ -46,7 +46,11 @@ fn an_oversize_input_is_a_dead_letter_even_under_quarantine() {
     bench.send("a", "ok");
     bench.settle();
     let letters = bench.read("dlq");
-    assert_eq!(letters[0].header(headers::CODE), Some("fault-size"), "no version could ever treat it");
+    assert_eq!(
+        letters[0].header(headers::CODE),
+        Some("fault-size"),
+        "no version could ever treat it"
+    );
     assert_eq!(letters[0].value.as_ref().map(bytes::Bytes::len), Some(MAX_VALUE + 1));
     assert_eq!(bench.values("end"), ["a=1:ok"]);
     bench.verify();
@@ -60,7 +64,10 @@ fn what_cannot_even_be_a_dead_letter_pauses_its_task_and_says_so() {
     bench.send("b", "ok");
     bench.settle();
     let paused = bench.task("first", 0).paused.expect("it cannot go on");
-    assert!(paused.contains("in/0/1") && paused.contains(&MAX_RECORD.to_string()), "{paused}");
+    assert!(
+        paused.contains("in/0/1") && paused.contains(&MAX_RECORD.to_string()),
+        "{paused}"
+    );
     assert_eq!(bench.values("end"), ["a=1:ok"], "nothing is passed over");
     assert!(bench.read("dlq").is_empty());
     bench.order(|orders| orders.retries += 1);

@@ -32,7 +32,10 @@ fn a_broken_deployment_stops_after_some_faults() {
     bench.settle();
     assert_eq!(bench.read("dlq").len(), 5, "so many faults in a row, and no more");
     let paused = bench.task("first", 0).paused.expect("it stands still");
-    assert!(paused.contains("5 records in a row") && paused.contains("in/0/2"), "{paused}");
+    assert!(
+        paused.contains("5 records in a row") && paused.contains("in/0/2"),
+        "{paused}"
+    );
     assert_eq!(at_fault(&bench), [("first".to_owned(), 1, paused)]);
     assert_eq!(bench.values("end").len(), 3);
     bench.verify();
@@ -126,7 +129,11 @@ fn a_new_owner_knows_it_still() {
         orders.retries += 1;
     });
     bench.settle();
-    assert_eq!(bench.read("dlq").len(), 8, "only three are left, and nothing is suspected yet");
+    assert_eq!(
+        bench.read("dlq").len(),
+        8,
+        "only three are left, and nothing is suspected yet"
+    );
     bench.verify();
 }
 

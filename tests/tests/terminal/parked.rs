@@ -80,7 +80,14 @@ fn a_parked_key_is_listed_shown_and_released_on_the_cure() {
     let attempts = cli.json(&["parked", "list"])["parked"][0]["first"]["attempts"].clone();
     assert_eq!(attempts, 2);
 
-    cli.ok(&["deploy", "account", "builtin:account@1.0.0", "--wait", "--probation", "200ms"]);
+    cli.ok(&[
+        "deploy",
+        "account",
+        "builtin:account@1.0.0",
+        "--wait",
+        "--probation",
+        "200ms",
+    ]);
     let outcome = cli.json(&["parked", "release", POISONED, "--reason", "cured"]);
     assert_eq!(
         (&outcome["outcome"], &outcome["released"], &outcome["keys"]),
@@ -114,7 +121,8 @@ fn a_skip_is_a_dead_letter_and_what_is_not_parked_is_refused() {
     assert_eq!(empty.expect("an answer").status, 400);
 
     // The first goes, the second fails in its turn.
-    cli.fails(&["parked", "skip", POISONED], 1);
+    cli.ok(&["parked", "skip", POISONED]);
+    assert_eq!(cli.json(&["parked", "list"])["records"], 1);
     let letters = cli.json(&["dlq", "list"]);
     assert_eq!(letters["total"], 1, "{letters}");
     let letter = &letters["dead_letters"][0];

@@ -70,7 +70,10 @@ const MAX_RECORDS: u64 = 100_000_000;
 /// The three keys of a stage.
 pub(super) fn quarantine(stage: &Fields<'_>) -> Checked<Quarantine> {
     let mut found = Quarantine::default();
-    let failures = [("dead-letter", OnFailure::DeadLetter), ("quarantine", OnFailure::Quarantine)];
+    let failures = [
+        ("dead-letter", OnFailure::DeadLetter),
+        ("quarantine", OnFailure::Quarantine),
+    ];
     if let Some(value) = stage.get("on-reject") {
         found.on_reject = one_of(&value, failures)?;
     }
@@ -151,7 +154,10 @@ mod tests {
             ("parked = { max-record = 1 }", "did you mean \"max-records\""),
             ("parked = { max-records = 0 }", "from 1 to"),
             ("parked = { max-age = \"0s\" }", "longer than zero"),
-            ("parked = { at-limit = \"stop\" }", "expected \"pause\" or \"dead-letter\""),
+            (
+                "parked = { at-limit = \"stop\" }",
+                "expected \"pause\" or \"dead-letter\"",
+            ),
             ("limits = { faults-in-a-row = 0 }", "from 1 to"),
         ] {
             let found = read(keys).expect_err(keys);

@@ -81,7 +81,9 @@ impl Controller {
 
 /// Parked keys, as a drain that they keep from ending names them.
 pub(super) fn blocking(manifest: &Manifest, views: &Views) -> Vec<String> {
-    let found = views.state().and_then(|state| parked::keys(&*state, manifest, None, NAMED + 1));
+    let found = views
+        .state()
+        .and_then(|state| parked::keys(&*state, manifest, None, NAMED + 1));
     let keys = match found {
         Ok(keys) => keys,
         Err(error) => return vec![error.to_string()],

@@ -270,6 +270,8 @@ impl Worker {
             state.next_due = state
                 .tasks
                 .iter()
+                // A paused task's timers stay due: ticks would follow ticks until it goes on.
+                .filter(|t| t.paused.is_none())
                 .map(|t| t.next_due())
                 .collect::<Result<Vec<_>, _>>()?
                 .into_iter()

@@ -104,7 +104,11 @@ fn letter(speaker: &Speaker<'_>, work: &Work, begun_by: &Source, failed: &Failed
 /// Runs `reader` on `work` and every fused reader behind it, depth first, in emission order.
 pub fn run(shard: &mut ShardState, reader: usize, work: &Work, ground: Ground<'_>) -> Result<ChainEnd, String> {
     let mut open = Open {
-        begun_by: work.again.as_ref().map_or(&work.source, |again| &again.begun_by).clone(),
+        begun_by: work
+            .again
+            .as_ref()
+            .map_or(&work.source, |again| &again.begun_by)
+            .clone(),
         out: Vec::new(),
         marks: Vec::new(),
         refuted: Vec::new(),
@@ -132,13 +136,7 @@ enum Step {
 }
 
 impl Open<'_> {
-    fn conclude(
-        &mut self,
-        shard: &mut ShardState,
-        reader: usize,
-        work: &Work,
-        depth: usize,
-    ) -> Result<Step, String> {
+    fn conclude(&mut self, shard: &mut ShardState, reader: usize, work: &Work, depth: usize) -> Result<Step, String> {
         let task = &mut shard.tasks[reader];
         if self.marks.iter().all(|(t, _)| *t != reader) {
             self.marks.push((reader, task.mark()));

@@ -3,7 +3,8 @@
 use super::shard::ShardState;
 use super::task::{Happened, Loaded, Task};
 use fermata_core::journal::{
-    CONTRACT, Event, Fused, JournalRecord, Position, QuarantineEntry, Receipt, Released, Run, SchemaEntry, TaskEntry, VersionEntry, What,
+    CONTRACT, Event, Fused, JournalRecord, Position, QuarantineEntry, Receipt, Released, Run, SchemaEntry, TaskEntry,
+    VersionEntry, What,
 };
 use fermata_core::names::Purpose;
 use fermata_core::{Digest, Header, NewRecord, PipelineName, Sequence, Timestamp, VersionId};

@@ -25,13 +25,13 @@ pub mod timers;
 pub mod wiring;
 
 use crate::board::{Board, Directive, Intake, Orders};
+use batch::Came;
 use fermata_core::manifest::Manifest;
 use fermata_core::names::{self, Purpose, stores};
 use fermata_core::ports::{
     Clock, Log, LogError, Namespace, Polled, Probe, Session, SessionSpec, StateError, StateStore,
 };
 use fermata_core::{Record, Shard, StageName, TopicName, VersionId};
-use batch::Came;
 use shard::ShardState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,13 +3,13 @@
 
 use super::batch::Came;
 use super::chain;
+use super::parking::Taken;
 use super::task::Task;
 use super::{Worker, WorkerError};
 use crate::board::Unpark;
 use bytes::Bytes;
 use fermata_core::Shard;
 use fermata_core::journal::Unparking;
-use super::parking::Taken;
 use std::sync::Arc;
 
 /// Parked records that are tried in one transaction, all tasks together.
@@ -55,6 +55,7 @@ impl Worker {
             task.full = false;
             task.faults_in_a_row = 0;
             task.suspect = false;
+            state.next_due = [state.next_due, task.next_due()?].into_iter().flatten().min();
             let topics: Vec<_> = task.positions.keys().cloned().collect();
             let back: Vec<_> = topics
                 .into_iter()
@@ -150,13 +151,7 @@ impl Worker {
     }
 
     /// Tries the queue of one key in order until it is empty or its first record fails again. `false`: no room.
-    fn release_key(
-        &mut self,
-        shard: Shard,
-        index: usize,
-        key: &Bytes,
-        room: &mut usize,
-    ) -> Result<bool, WorkerError> {
+    fn release_key(&mut self, shard: Shard, index: usize, key: &Bytes, room: &mut usize) -> Result<bool, WorkerError> {
         let mut tried = false;
         loop {
             let task = self.task(shard, index);

@@ -7,9 +7,9 @@ use super::quarantine::{Failure, Parked, Quarantine};
 use super::task::{Ended, Happened, Instances, Loaded, Ran, Task, oversize};
 use super::timers::{Timer, Timers};
 use bytes::Bytes;
+use fermata_core::Digest;
 use fermata_core::manifest::AtLimit;
 use fermata_core::ports::StateError;
-use fermata_core::Digest;
 use std::sync::Arc;
 
 /// Code of the dead letter of a record that should have waited, were there room.
@@ -243,7 +243,10 @@ impl Task {
         if self.paused.is_some() || self.policy.at_limit != AtLimit::Pause || self.counts.in_quarantine() == 0 {
             return Ok(false);
         }
-        let Some(why) = self.limit()?.filter(|_| self.counts.in_quarantine() < self.policy.max_records) else {
+        let Some(why) = self
+            .limit()?
+            .filter(|_| self.counts.in_quarantine() < self.policy.max_records)
+        else {
             return Ok(false);
         };
         if let Ended::Stuck(because) = self.full(&why) {
@@ -331,7 +334,8 @@ impl Task {
 
 /// The key by which a record may be kept: what the host itself refuses would be refused by every version again.
 fn parkable(work: &Work) -> Option<&Bytes> {
-    work.key().filter(|_| work.refused.is_none() && oversize(work).is_none())
+    work.key()
+        .filter(|_| work.refused.is_none() && oversize(work).is_none())
 }
 
 /// A parked timer stays known by its id, so that a record before it can still move or cancel it.

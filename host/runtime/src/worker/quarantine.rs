@@ -7,7 +7,9 @@ use super::lineage::{Again, Failed, Source, Subject, Work, work_trace};
 use super::overlay::Overlay;
 use bytes::Bytes;
 use fermata_core::ports::{Namespace, StateError, StateRead};
-use fermata_core::{Digest, Due, Header, Identity, Input, Offset, Shard, StageName, Timestamp, TopicName, Verdict, names};
+use fermata_core::{
+    Digest, Due, Header, Identity, Input, Offset, Shard, StageName, Timestamp, TopicName, Verdict, names,
+};
 use prost::Message;
 use std::sync::Arc;
 
@@ -163,7 +165,11 @@ impl Quarantine<'_> {
         let records = self.queue(overlay, key)?.map_or(0, |q| q.records) + 1;
         self.count(overlay, key, records);
         overlay.write(self.namespace, &by_place(key, parked.number), Some(encoded(parked)));
-        overlay.write(self.namespace, &by_age(parked.number), Some(Bytes::copy_from_slice(key)));
+        overlay.write(
+            self.namespace,
+            &by_age(parked.number),
+            Some(Bytes::copy_from_slice(key)),
+        );
         Ok(())
     }
 
@@ -189,7 +195,9 @@ impl Quarantine<'_> {
     /// Since when the oldest record has been there.
     pub fn oldest(&self, overlay: &Overlay) -> Result<Option<Timestamp>, StateError> {
         let found = overlay.scan(self.state, self.namespace, self.shard, b"a", None, 1)?;
-        let Some((place, key)) = found.first() else { return Ok(None) };
+        let Some((place, key)) = found.first() else {
+            return Ok(None);
+        };
         let number = place.get(1..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
         let number = number.ok_or_else(|| self.corrupt())?;
         let value = overlay.get(self.state, self.namespace, self.shard, &by_place(key, number))?;

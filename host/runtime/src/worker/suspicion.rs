@@ -47,7 +47,9 @@ impl Task {
         let known = match self.good.clone() {
             Some(good) => Some(good),
             None => {
-                let kept = self.quarantine(|q, overlay| q.good(overlay)).map_err(|e| e.to_string())?;
+                let kept = self
+                    .quarantine(|q, overlay| q.good(overlay))
+                    .map_err(|e| e.to_string())?;
                 kept.and_then(|parked| parked.work(0))
             }
         };

@@ -33,7 +33,9 @@ fn render(app: &App) -> Result<String, String> {
     ));
     line(format_args!("# TYPE fermata_records_total counter"));
     for (stage, counts) in status::counts(app) {
-        let accepted = counts.processed.saturating_sub(counts.rejected + counts.faulted);
+        let accepted = counts
+            .processed
+            .saturating_sub(counts.dead_letters() + counts.in_quarantine());
         for (outcome, count) in [
             ("emitted", accepted),
             ("rejected", counts.rejected),

@@ -148,9 +148,5 @@ fn parameters(app: &App, query: &BTreeMap<String, String>) -> Answer<(Option<Sta
 }
 
 fn unreadable(error: fermata_core::ports::StateError) -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        codes::STATE_FAILED,
-        error.to_string(),
-    )
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, codes::STATE_FAILED, error.to_string())
 }

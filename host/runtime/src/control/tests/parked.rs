@@ -50,7 +50,15 @@ fn orders_are_carried_out_one_after_the_other() {
     world.step();
     assert_eq!(on_board(&world), Some((1, true)), "after a restart the order stands");
     said(&world, 0, &account, done(1, 2));
-    said(&world, 1, &account, Unparking { done: false, ..done(1, 0) });
+    said(
+        &world,
+        1,
+        &account,
+        Unparking {
+            done: false,
+            ..done(1, 0)
+        },
+    );
     world.step();
     assert_eq!(on_board(&world), Some((1, true)), "begun is not done");
     let mut last = done(1, 3);
@@ -139,7 +147,10 @@ fn a_stage_at_fault_stands_still_until_somebody_does_something() {
     find_at_fault(&world, 0, 0);
     world.step();
     assert!(stands(&world));
-    assert_eq!(world.fold().at_fault[&name("account")].code, codes::RECORD_STAGE_AT_FAULT);
+    assert_eq!(
+        world.fold().at_fault[&name("account")].code,
+        codes::RECORD_STAGE_AT_FAULT
+    );
     world.restart();
     assert!(stands(&world), "over a restart");
     world.workers();

@@ -200,7 +200,9 @@ impl<'a, 'v> Replayed<'a, 'v> {
         let key = Bytes::copy_from_slice(&released.key);
         let nothing = || {
             let shown = RecordKey(key.clone());
-            Stopped::Differs(format!("nothing is parked under key {shown}, which the journal released"))
+            Stopped::Differs(format!(
+                "nothing is parked under key {shown}, which the journal released"
+            ))
         };
         for _ in 0..released.count {
             if released.skipped {

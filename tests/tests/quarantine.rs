@@ -8,6 +8,7 @@ mod suspicion;
 
 use bench::{Bench, QUARANTINE};
 use fermata_core::names::headers;
+use fermata_tests::simulated::Faults;
 use std::time::Duration;
 
 #[test]
@@ -279,6 +280,83 @@ fn a_long_queue_is_released_in_bounded_transactions() {
     let numbers: Vec<u64> = bench.read("end").iter().map(number).collect();
     assert_eq!(numbers, (1..=401).collect::<Vec<u64>>());
     assert!(bench.parked().is_empty());
+    bench.verify();
+}
+
+#[test]
+fn a_park_or_release_that_did_not_commit_happens_again() {
+    let mut bench = Bench::new(QUARANTINE);
+    bench.send("a", "first-fault");
+    bench.send("a", "ok");
+    let refused = Faults {
+        abort: 1.0,
+        ..Faults::NONE
+    };
+    bench.log.set_faults(refused);
+    for _ in 0..4 {
+        bench.step(0);
+    }
+    assert!(bench.parked().is_empty(), "what is not committed is not there");
+    bench.kill(0);
+    bench.log.set_faults(Faults::NONE);
+    bench.start(0);
+    bench.settle();
+    assert_eq!(bench.queues(), ["first a: in/0/0 of 2 fault-trap"]);
+    bench.deploy("first", 1);
+    bench.settle();
+    bench.log.set_faults(refused);
+    bench.skip("a");
+    for _ in 0..4 {
+        bench.step(0);
+    }
+    bench.kill(0);
+    bench.log.set_faults(Faults::NONE);
+    assert!(bench.read("dlq").is_empty() && bench.parked().len() == 1);
+    bench.start(0);
+    bench.settle();
+    assert_eq!(bench.values("dlq"), ["a=1:first-fault"]);
+    assert_eq!(bench.values("end"), ["a=2:ok"]);
+    bench.verify();
+}
+
+#[test]
+fn parked_keys_move_with_their_shard() {
+    let mut bench = Bench::wide(5, 2, 2, QUARANTINE);
+    bench.start(0);
+    bench.settle();
+    let keys: Vec<String> = (0..6).map(|n| format!("k{n}")).collect();
+    for key in &keys {
+        bench.send(key, "first-fault");
+        bench.send(key, "ok");
+    }
+    bench.settle();
+    assert_eq!(bench.parked().len(), 6);
+    bench.start(1);
+    bench.settle();
+    let group = fermata_core::names::group(&bench.manifest.name);
+    for shard in [0, 1] {
+        bench.log.move_shard(&group, fermata_core::Shard(shard), "test.1");
+    }
+    bench.settle();
+    bench.kill(0);
+    for key in &keys {
+        bench.send(key, "ok");
+    }
+    bench.deploy("first", 1);
+    bench.settle();
+    assert!(bench.values("end").is_empty(), "the new owner keeps them waiting");
+    bench.release(None, None);
+    bench.settle();
+    assert!(bench.parked().is_empty());
+    let ended = bench.values("end");
+    for key in &keys {
+        let of_key: Vec<&str> = ended
+            .iter()
+            .filter_map(|v| v.strip_prefix(&format!("{key}=")))
+            .filter_map(|v| v.split(':').nth(1))
+            .collect();
+        assert_eq!(of_key, ["first-fault", "ok", "ok"], "{key}");
+    }
     bench.verify();
 }
 

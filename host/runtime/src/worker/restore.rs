@@ -23,6 +23,13 @@ impl Worker {
 
     fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let topic = Purpose::Journal.topic(&self.spec.manifest.name);
+        // What lies behind an open transaction may be the journal's true end, and a transaction that released parked
+        // records or cut over moves no position by which it could be told.
+        let bounds = self.spec.log.bounds(&topic, shard)?;
+        if bounds.high > bounds.end {
+            let found = format!("an open transaction hides the end of {topic}/{shard}");
+            return Err(LogError::Away(found).into());
+        }
         let last = self.spec.log.last(&topic, shard)?;
         let corrupt = |found: String| WorkerError::Journal { shard, found };
         let (journal, chained) = match last.and_then(|r| r.value) {

@@ -238,6 +238,7 @@ impl<'a, 'v> Replayed<'a, 'v> {
         }
         let live = task.loaded.clone();
         for (due, id) in task.due(at)? {
+            let mark = task.mark();
             let Some(timer) = task.take_timer(due, &id)? else {
                 continue;
             };
@@ -249,8 +250,14 @@ impl<'a, 'v> Replayed<'a, 'v> {
                 let version = entry.versions.get(event.version as usize);
                 task.loaded = self.versions.get(&self.wiring, version).map_err(Stopped::Differs)?;
             }
-            self.execute(task, &work)?;
+            let executed = self.execute(task, &work);
             task.loaded = live.clone();
+            if executed.is_err() && std::mem::take(&mut task.full) {
+                // There was no room for it: the task paused there, and the timer stayed set.
+                task.undo_to(&mark);
+                return Ok(());
+            }
+            executed?;
             self.come_back(task, &work, entry, events)?;
         }
         Ok(())

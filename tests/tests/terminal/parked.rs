@@ -43,7 +43,12 @@ fn pay(server: &Server) {
     cli.fed(&["produce", "payment.incoming"], &lines.join("\n"));
     until("both credits are parked", PATIENCE, || {
         let status = cli.json(&["status"]);
-        if status["parked"] == 2 { Ok(()) } else { Err(status) }
+        // Time-outs, too, may wait behind them.
+        if status["parked"].as_u64() >= Some(2) {
+            Ok(())
+        } else {
+            Err(status)
+        }
     });
 }
 
@@ -120,9 +125,8 @@ fn a_skip_is_a_dead_letter_and_what_is_not_parked_is_refused() {
     let empty = server.post(&format!("{PIPELINE}/parked/skip"), "application/json", "{}");
     assert_eq!(empty.expect("an answer").status, 400);
 
-    // The first goes, the second fails in its turn.
+    // The first credit goes; the second fails in its turn, and goes as well.
     cli.ok(&["parked", "skip", POISONED]);
-    assert_eq!(cli.json(&["parked", "list"])["records"], 1);
     let letters = cli.json(&["dlq", "list"]);
     assert_eq!(letters["total"], 1, "{letters}");
     let letter = &letters["dead_letters"][0];
@@ -130,6 +134,14 @@ fn a_skip_is_a_dead_letter_and_what_is_not_parked_is_refused() {
         letter["code"] == "fault-trap" && letter["stage"] == "account" && letter["record"]["key"] == POISONED,
         "{letter}"
     );
+    until("the second credit is parked in front", PATIENCE, || {
+        let list = cli.json(&["parked", "list"]);
+        if list["parked"][0]["first"]["code"] == "fault-trap" {
+            Ok(())
+        } else {
+            Err(list)
+        }
+    });
     cli.ok(&["parked", "skip", POISONED]);
     assert_eq!(cli.json(&["parked", "list"])["records"], 0);
     // Both payments run into their time-out, and the money goes back.

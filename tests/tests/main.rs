@@ -9,6 +9,7 @@ mod guests;
 mod kills;
 mod orders;
 mod poison;
+mod quarantine;
 mod records;
 mod sandbox;
 mod simulated;

@@ -2,6 +2,7 @@
 
 mod api;
 mod errors;
+mod parked;
 mod records;
 mod session;
 

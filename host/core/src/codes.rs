@@ -35,6 +35,10 @@ codes! {
     RECORD_TOPIC_OWNED = "F0302";
     /// The stage failed on a record and is paused.
     RECORD_TASK_PAUSED = "F0307";
+    /// The stage fails on what it passed before: it is paused, not its records.
+    RECORD_STAGE_AT_FAULT = "F0308";
+    /// A parked record was tried again and failed again.
+    RECORD_FAILED_AGAIN = "F0309";
     /// The command was made for another epoch.
     CONTROL_STALE = "F0401";
     /// Another deployment of the stage is under way.

@@ -1,6 +1,7 @@
 //! Commands (wishes, on `<pipeline>.control`) and facts (on `<pipeline>.status`), as JSON on the log.
 
 use crate::{Digest, Shard, StageName, VersionId};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,6 +47,48 @@ pub enum Verb {
     Rollback {
         stage: StageName,
     },
+    /// Tries parked records again.
+    Release(Parked),
+    /// Makes a dead letter of the first parked record of a key, then goes on as `Release`.
+    Skip(Parked),
+}
+
+/// Which parked records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Parked {
+    /// None: at every stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<StageName>,
+    /// None: all keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RecordKey>,
+}
+
+/// A record's key as people write it: text where the bytes are UTF-8, else `0x` and hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct RecordKey(pub Bytes);
+
+impl From<String> for RecordKey {
+    fn from(text: String) -> Self {
+        let raw = text.strip_prefix("0x").and_then(|digits| hex::decode(digits).ok());
+        Self(raw.map_or_else(|| text.into(), Bytes::from))
+    }
+}
+impl From<RecordKey> for String {
+    fn from(key: RecordKey) -> Self {
+        key.to_string()
+    }
+}
+impl std::fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match std::str::from_utf8(&self.0) {
+            // What reads as hex digits would be taken for them.
+            Ok(text) if !text.starts_with("0x") => f.write_str(text),
+            _ => write!(f, "0x{}", hex::encode(&self.0)),
+        }
+    }
 }
 
 /// States of a deployment.
@@ -144,9 +187,68 @@ pub enum Fact {
         #[serde(default)]
         rollback: bool,
     },
+    /// Tasks release or skip parked records; orders are carried out one after the other.
+    Unparking {
+        /// From 1, without gaps.
+        order: u64,
+        by: String,
+        which: Parked,
+        skip: bool,
+    },
+    /// Every task that the order concerns has done what it could.
+    Unparked {
+        order: u64,
+        released: u64,
+        skipped: u64,
+        /// Keys whose queue is empty now, and those whose first record failed again.
+        keys: u64,
+        failed: u64,
+        /// Tasks that could not carry it out, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<String>,
+    },
+    /// The stage faults on what it passed before: all of its tasks are paused.
+    AtFault {
+        stage: StageName,
+        shard: Shard,
+        code: String,
+        because: String,
+    },
+    /// Stages and tasks that had stopped by themselves try again.
+    Retried {
+        by: String,
+    },
     /// A command that changes nothing: refused (stale epoch, unknown stage, another deployment running).
     Refused {
         code: String,
         because: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_so_that_they_can_be_read() {
+        for bytes in [
+            b"acct-7".as_slice(),
+            b"",
+            b"0x",
+            b"0x41",
+            b"\xff\x00",
+            "ключ".as_bytes(),
+        ] {
+            let key = RecordKey(Bytes::copy_from_slice(bytes));
+            assert_eq!(RecordKey::from(key.to_string()), key, "{key}");
+        }
+        assert_eq!(RecordKey::from("acct-7".to_owned()).to_string(), "acct-7");
+        let skip = Verb::Skip(Parked {
+            stage: None,
+            key: Some(RecordKey(Bytes::from_static(b"k"))),
+        });
+        let text = serde_json::to_string(&skip).expect("plain data");
+        assert_eq!(text, r#"{"verb":"skip","key":"k"}"#);
+        assert_eq!(serde_json::from_str::<Verb>(&text).expect("as written"), skip);
+    }
 }

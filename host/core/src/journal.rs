@@ -2,9 +2,11 @@
 //!
 //! It is receipt, audit chain, replay script and restart point in one. On the log: one format byte, then protobuf.
 
+use crate::manifest::{AtLimit, OnFailure, Quarantine};
 use crate::output_hash::OutputHash;
 use crate::{Digest, Offset, Sequence, Shard, StageName, TopicName, VersionId};
 use prost::Message;
+use std::time::Duration;
 
 /// First byte of every journal record; another value is another format.
 pub const FORMAT: u8 = 1;
@@ -92,6 +94,57 @@ pub struct TaskEntry {
     /// Stage generation, as in the header `fermata-done`.
     #[prost(uint64, tag = "9")]
     pub generation: u64,
+    /// Under which failures are parked in this transaction; absent: the manifest's defaults (nothing is).
+    #[prost(message, optional, tag = "10")]
+    pub quarantine: Option<QuarantineEntry>,
+    /// The last order to release or skip that the task has met, and how far it is.
+    #[prost(message, optional, tag = "11")]
+    pub unparking: Option<Unparking>,
+    /// Faults since the last record that the task passed.
+    #[prost(uint32, tag = "12")]
+    pub faults_in_a_row: u32,
+}
+
+/// [`crate::manifest::Quarantine`], as it was: a replay must park what was parked.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct QuarantineEntry {
+    #[prost(bool, tag = "1")]
+    pub rejected: bool,
+    #[prost(bool, tag = "2")]
+    pub faulted: bool,
+    #[prost(uint64, tag = "3")]
+    pub max_records: u64,
+    #[prost(uint64, tag = "4")]
+    pub max_age_ms: u64,
+    /// A record that is one too many becomes a dead letter; else the task pauses.
+    #[prost(bool, tag = "5")]
+    pub dead_letter_at_limit: bool,
+}
+
+/// What a task has done about an order to release or skip parked records.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Unparking {
+    /// Number of the order, from 1; 0: none was met yet.
+    #[prost(uint64, tag = "1")]
+    pub order: u64,
+    /// Nothing of it is left to do.
+    #[prost(bool, tag = "2")]
+    pub done: bool,
+    /// Records that left quarantine because they were treated.
+    #[prost(uint64, tag = "3")]
+    pub released: u64,
+    /// Records that became dead letters as ordered.
+    #[prost(uint64, tag = "4")]
+    pub skipped: u64,
+    /// Keys whose queue is empty now.
+    #[prost(uint64, tag = "5")]
+    pub keys: u64,
+    /// Keys whose first record failed again.
+    #[prost(uint64, tag = "6")]
+    pub failed: u64,
+    /// Why the order could not be carried out.
+    #[prost(string, tag = "7")]
+    pub refused: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -119,6 +172,29 @@ pub struct Counts {
     pub skipped: u64,
     #[prost(uint64, tag = "6")]
     pub timers: u64,
+    /// Records and timers put into quarantine, failed or waiting behind one that had.
+    #[prost(uint64, tag = "7")]
+    pub parked: u64,
+    /// Those that left it again, treated or not.
+    #[prost(uint64, tag = "8")]
+    pub unparked: u64,
+    /// Rejections and faults that made no dead letter: their record was parked, or stayed so.
+    #[prost(uint64, tag = "9")]
+    pub kept: u64,
+    /// Dead letters without a call: skipped by order, or turned away by a full quarantine.
+    #[prost(uint64, tag = "10")]
+    pub turned_away: u64,
+}
+
+impl Counts {
+    /// Records in quarantine.
+    pub fn in_quarantine(&self) -> u64 {
+        self.parked.saturating_sub(self.unparked)
+    }
+    /// Records on the dead letter topic.
+    pub fn dead_letters(&self) -> u64 {
+        (self.rejected + self.faulted + self.turned_away).saturating_sub(self.kept)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -126,7 +202,7 @@ pub struct Event {
     /// Index in `versions`: by whom.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    #[prost(oneof = "What", tags = "2, 3")]
+    #[prost(oneof = "What", tags = "2, 3, 4")]
     pub what: Option<What>,
 }
 
@@ -136,6 +212,8 @@ pub enum What {
     Run(Run),
     #[prost(message, tag = "3")]
     Fused(Fused),
+    #[prost(message, tag = "4")]
+    Released(Released),
 }
 
 /// Offsets `[from, next)` of one topic were read in order; those marked done for the stage were skipped.
@@ -157,6 +235,19 @@ pub struct Fused {
     /// [`crate::Identity`] of the record, as in its header.
     #[prost(string, tag = "2")]
     pub identity: String,
+}
+
+/// The first records of a parked key were tried again, one after the other; only the last of them may have failed,
+/// and is the first again. Or they were skipped.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Released {
+    #[prost(bytes = "vec", tag = "1")]
+    pub key: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// They became dead letters, with the failure that had parked them.
+    #[prost(bool, tag = "3")]
+    pub skipped: bool,
 }
 
 /// Proof of a cutover: where the old version ended is where the new one begins.
@@ -253,6 +344,40 @@ impl TaskEntry {
     }
     pub fn output_hash(&self) -> OutputHash {
         OutputHash(self.output_hash.as_slice().try_into().unwrap_or_default())
+    }
+}
+
+impl QuarantineEntry {
+    /// `None` for the defaults, which need not be written.
+    pub fn of(policy: &Quarantine) -> Option<Self> {
+        (*policy != Quarantine::default()).then(|| Self {
+            rejected: policy.keeps(false),
+            faulted: policy.keeps(true),
+            max_records: policy.max_records,
+            max_age_ms: u64::try_from(policy.max_age.as_millis()).unwrap_or(u64::MAX),
+            dead_letter_at_limit: policy.at_limit == AtLimit::DeadLetter,
+        })
+    }
+
+    pub fn policy(&self) -> Quarantine {
+        let on = |keeps| {
+            if keeps {
+                OnFailure::Quarantine
+            } else {
+                OnFailure::DeadLetter
+            }
+        };
+        Quarantine {
+            on_reject: on(self.rejected),
+            on_fault: on(self.faulted),
+            max_records: self.max_records,
+            max_age: Duration::from_millis(self.max_age_ms),
+            at_limit: if self.dead_letter_at_limit {
+                AtLimit::DeadLetter
+            } else {
+                AtLimit::Pause
+            },
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Committed state of one task, in bytes.
     pub state: u64,
+    /// So many faults of a task in a row make the stage suspect: the last record that it passed is tried again.
+    pub faults_in_a_row: u32,
 }
 
 impl Default for Limits {
@@ -29,6 +31,7 @@ impl Default for Limits {
             outputs: 1_000,
             output_bytes: 1 << 20,
             state: 1 << 30,
+            faults_in_a_row: 5,
         }
     }
 }
@@ -39,6 +42,9 @@ pub const MAX_KEY: usize = 4 << 10;
 pub const MAX_VALUE: usize = 1 << 20;
 /// Bytes of all headers of a record, names and values.
 pub const MAX_HEADERS: usize = 16 << 10;
+/// Bytes of a whole record on the log, the host's headers included: what topics must take. Emissions and what intake
+/// takes are far below; a dead letter is its input and a few host headers, whatever the input's producer sent.
+pub const MAX_RECORD: usize = 8 << 20;
 /// Entries that one scan may answer.
 pub const MAX_SCAN_ENTRIES: u32 = 1_000;
 /// Bytes that one scan may answer.

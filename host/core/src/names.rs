@@ -22,6 +22,8 @@ pub mod headers {
     pub const CODE: &str = "fermata-code";
     /// The timer's id, on the dead letter of a timer.
     pub const TIMER: &str = "fermata-timer";
+    /// Journal sequence of the transaction in which its cause left quarantine; absent where the cause was never parked.
+    pub const RELEASED: &str = "fermata-released";
     /// All names of the host's own headers begin so.
     pub const PREFIX: &str = "fermata-";
     /// KIP-1034 headers of a dead letter.
@@ -39,7 +41,7 @@ pub mod headers {
     }
     /// The name of a header that emissions carry, without memory of its own.
     pub fn known(name: &str) -> Option<&'static str> {
-        [ID, CAUSE, ROOT_TIME, STAGE, DIGEST, DONE]
+        [ID, CAUSE, ROOT_TIME, STAGE, DIGEST, DONE, RELEASED]
             .into_iter()
             .find(|own| *own == name)
     }
@@ -94,6 +96,8 @@ pub fn group(pipeline: &PipelineName) -> String {
 pub mod stores {
     /// Timers by id and by due time.
     pub const TIMERS: &str = "_timers";
+    /// Records that wait because they, or one of their key before them, could not be treated.
+    pub const QUARANTINE: &str = "_quarantine";
     /// The shard's own notes: its journal sequence as of this state.
     pub const SHARD: &str = "_shard";
     /// Stage name under which shard-wide notes are kept; no manifest can use it.

@@ -3,7 +3,8 @@
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use fermata_core::journal::{Counts, Receipt};
+use fermata_core::control::Parked;
+use fermata_core::journal::{Counts, Receipt, Unparking};
 use fermata_core::ports::Version;
 use fermata_core::{CommitId, Identity, Offset, Sequence, Shard, StageName, TopicName, VersionId};
 use parking_lot::Mutex;
@@ -27,6 +28,26 @@ pub enum Intake {
     Open,
     /// Heads are not read.
     Closed,
+}
+
+/// What the control plane wants beside versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Grows when stages and tasks that stopped by themselves should try again.
+    pub retries: u64,
+    /// Stages that fail on what they passed before, and how that was found: none of their tasks goes on.
+    pub at_fault: BTreeMap<StageName, String>,
+    /// The order under way.
+    pub unpark: Option<Unpark>,
+}
+
+/// An order to release parked records, or to skip the first of a key before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpark {
+    /// From 1; a later order begins when this one is done.
+    pub number: u64,
+    pub which: Parked,
+    pub skip: bool,
 }
 
 /// Which version a stage should run.
@@ -65,6 +86,8 @@ pub struct TaskReport {
     pub positions: BTreeMap<TopicName, Offset>,
     /// Why the task does not go on, when it is paused.
     pub paused: Option<String>,
+    /// The last order to release or skip parked records, as far as it is carried out.
+    pub unparking: Unparking,
 }
 
 /// What happened in a worker that the control plane must hear of.
@@ -94,6 +117,15 @@ pub enum WorkerEvent {
         shard: Shard,
         fault: String,
     },
+    /// The stage fails on what it passed before; its tasks should stand still on every shard.
+    StageAtFault {
+        stage: StageName,
+        deployment: u64,
+        /// [`Orders::retries`] as the worker knew it.
+        retries: u64,
+        shard: Shard,
+        because: String,
+    },
     /// A task stopped by itself.
     TaskPaused {
         stage: StageName,
@@ -107,6 +139,7 @@ pub enum WorkerEvent {
 /// Shared by all workers of a pipeline in this process, the controller and the views.
 pub struct Board {
     directive: ArcSwap<Directive>,
+    orders: ArcSwap<Orders>,
     reports: Mutex<BTreeMap<Shard, ShardReport>>,
     events: (Sender<WorkerEvent>, Receiver<WorkerEvent>),
     pub meters: crate::worker::meters::Meters,
@@ -116,6 +149,7 @@ impl Board {
     pub fn new(first: Directive) -> Self {
         Self {
             directive: ArcSwap::from_pointee(first),
+            orders: ArcSwap::default(),
             reports: Mutex::default(),
             events: unbounded(),
             meters: Default::default(),
@@ -126,6 +160,13 @@ impl Board {
     }
     pub fn publish(&self, next: Directive) {
         self.directive.store(Arc::new(next));
+    }
+    pub fn orders(&self) -> Arc<Orders> {
+        self.orders.load_full()
+    }
+    /// To be called before [`Board::publish`] of the epoch that they belong to.
+    pub fn order(&self, next: Orders) {
+        self.orders.store(Arc::new(next));
     }
     /// Reports of all shards that a worker here holds.
     pub fn reports(&self) -> BTreeMap<Shard, ShardReport> {

@@ -135,6 +135,8 @@ impl Task {
                     );
                     *next = run.next;
                 }
+                // What it led to is counted where it was parked.
+                What::Released(_) => {}
                 What::Fused(fused) => {
                     let new = self.fused.insert((fused.topic.clone(), fused.identity.clone()));
                     assert!(new, "{at}: stage {stage} processed {} twice", fused.identity);

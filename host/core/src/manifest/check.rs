@@ -155,6 +155,8 @@ const DIGITS: usize = 10;
 /// Microseconds since the Unix epoch.
 const ROOT_TIME: usize = 16;
 const SHORT_DIGEST: usize = 12;
+/// Digits of any journal sequence.
+const SEQUENCE: usize = 20;
 
 /// The values of the host's headers on what a stage emits must fit [`headers::MAX_HOST_BYTES`], at an identity of
 /// full length: a record that could not carry its lineage is refused here and not on the night it is met.
@@ -163,7 +165,8 @@ fn fits(stage: &Wired<Stage>, all: &[Wired<Stage>]) -> Checked<()> {
     let longest_in = stage.reads.iter().map(|(t, _)| t.as_str().len()).max().unwrap_or(0);
     let longest_port = stage.what.inputs.iter().map(|(p, _)| p.len()).max().unwrap_or(0);
     let cause = longest_in + 2 + 2 * DIGITS;
-    let common = Identity::MAX + cause + ROOT_TIME + name + SHORT_DIGEST;
+    let released = if stage.what.quarantine.in_use() { SEQUENCE } else { 0 };
+    let common = Identity::MAX + cause + ROOT_TIME + name + SHORT_DIGEST + released;
     let dead_letter = common + longest_port + MAX_CODE;
     let done = |topic: &TopicName| -> usize {
         let readers = all.iter().filter(|s| s.reads.iter().any(|(t, _)| t == topic));

@@ -1,5 +1,7 @@
 //! The pipeline's manifest, checked: what is in these types needs no further question.
 
+pub use quarantine::{AtLimit, OnFailure, Quarantine};
+
 use crate::limits::Limits;
 use crate::{PipelineName, StageName, TopicName};
 use serde::Serialize;
@@ -9,6 +11,7 @@ use std::time::Duration;
 mod check;
 pub mod parse;
 pub mod problem;
+mod quarantine;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -54,6 +57,8 @@ pub struct Stage {
     /// JSON object given to `init`.
     pub config: serde_json::Value,
     pub limits: Limits,
+    /// What becomes of records that it cannot treat.
+    pub quarantine: Quarantine,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -175,6 +175,7 @@ fn stage(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Stage>> {
         limits: fields
             .get("limits")
             .map_or_else(|| Ok(Limits::default()), |v| stage_limits(&v))?,
+        quarantine: super::quarantine::quarantine(&fields)?,
     };
     fields.close()?;
     Ok(check::Wired {
@@ -269,6 +270,9 @@ fn stage_limits(value: &Value<'_>) -> Checked<Limits> {
     }
     if let Some(v) = fields.get("output-bytes") {
         limits.output_bytes = v.bytes()?;
+    }
+    if let Some(v) = fields.get("faults-in-a-row") {
+        limits.faults_in_a_row = v.count(1, u64::from(u32::MAX))? as u32;
     }
     if let Some(v) = fields.get("state") {
         limits.state = v.bytes()?;

@@ -6,7 +6,7 @@ use super::fold::Fold;
 use super::versions::config_json;
 use super::wire::News;
 use fermata_core::codes;
-use fermata_core::control::{Command, DeploymentState, Fact, Verb};
+use fermata_core::control::{Command, DeploymentState, Fact, Parked, Verb};
 use fermata_core::manifest::problem::nearest;
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::{Digest, StageName, VersionId};
@@ -17,6 +17,8 @@ pub struct Known<'a> {
     pub manifest: &'a Manifest,
     /// Does every task of the stage run what the fold says is live?
     pub settled: &'a dyn Fn(&StageName) -> bool,
+    /// Has a stage or task stopped by itself?
+    pub stopped: &'a dyn Fn() -> bool,
     /// What keeps the pipeline from being drained just now.
     pub blocking: &'a dyn Fn() -> Vec<String>,
 }
@@ -64,6 +66,9 @@ impl Known<'_> {
                     };
                     news.push(News::of(drain.command, fact));
                 }
+                if (self.stopped)() {
+                    news.push(mine(Fact::Retried { by: by.clone() }));
+                }
                 news.push(mine(Fact::Resumed { by }));
                 Ok(news)
             }
@@ -104,6 +109,8 @@ impl Known<'_> {
                 };
                 Ok(vec![mine(self.propose(command, step)?)])
             }
+            Verb::Release(which) => Ok(vec![mine(self.unpark(command, which, false)?)]),
+            Verb::Skip(which) => Ok(vec![mine(self.unpark(command, which, true)?)]),
             Verb::Rollback { stage } => {
                 let stage = self.stage(stage)?;
                 self.free(&stage.name, true)?;
@@ -125,6 +132,22 @@ impl Known<'_> {
                 Ok(vec![mine(self.propose(command, step)?)])
             }
         }
+    }
+
+    fn unpark(&self, command: &Command, which: &Parked, skip: bool) -> Result<Fact, Refusal> {
+        if let Some(stage) = &which.stage {
+            self.stage(stage)?;
+        }
+        if skip && which.key.is_none() {
+            let because = "a skip names the key whose first parked record it skips".to_owned();
+            return Err(Refusal::new(codes::CONTROL_REFUSED, because));
+        }
+        Ok(Fact::Unparking {
+            order: self.fold.last_order + 1,
+            by: command.author.clone(),
+            which: which.clone(),
+            skip,
+        })
     }
 
     fn stage(&self, name: &StageName) -> Result<&Stage, Refusal> {

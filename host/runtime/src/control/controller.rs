@@ -5,6 +5,7 @@ use super::commands::{Known, answer};
 use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fold::Fold;
+use super::parked;
 use super::prepare::{Preparations, Workshop};
 use super::quiet;
 use super::rest::Rest;
@@ -106,6 +107,7 @@ impl Controller {
         self.hear_workers()?;
         self.hear_preparations();
         self.advance_deployments()?;
+        self.end_unparking()?;
         self.come_to_rest()
     }
 
@@ -139,6 +141,8 @@ impl Controller {
         let at = self.clock.now().0;
         let mut ahead = self.fold.clone();
         let mut records = Vec::with_capacity(news.len());
+        let moves = |n: &News| matches!(n.fact, Fact::Unparking { .. } | Fact::Retried { .. });
+        let moves_again = news.iter().any(moves);
         for News { command, fact } in news {
             let epoch = ahead.epoch + u64::from(ahead.opens_epoch(&fact));
             let status = Status {
@@ -158,7 +162,7 @@ impl Controller {
         self.fold = ahead;
         self.next_status = appended.offsets.last().map_or(self.next_status, |last| last.next());
         self.shown.commit = appended.commit;
-        if self.fold.paused.is_none() {
+        if self.fold.paused.is_none() || moves_again {
             // A pause that follows at once is another pause.
             self.rest = Rest::default();
         }
@@ -180,6 +184,7 @@ impl Controller {
                             fold: &self.fold,
                             manifest: &self.manifest,
                             settled: &|stage| self.settled(stage),
+                            stopped: &|| self.stopped(),
                             blocking: &|| quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles),
                         },
                         &command,
@@ -211,6 +216,13 @@ impl Controller {
         running.all(|version| version == live.version)
     }
 
+    /// Has a stage or task stopped by itself?
+    fn stopped(&self) -> bool {
+        let reports = self.board.reports();
+        let mut tasks = reports.values().flat_map(|r| r.tasks.values());
+        !self.fold.at_fault.is_empty() || tasks.any(|t| t.paused.is_some())
+    }
+
     pub(super) fn publish(&mut self) {
         self.publish_directive();
         self.show();
@@ -221,6 +233,7 @@ impl Controller {
         let draining = self.fold.draining().is_some() || (self.fold.paused.is_some() && !self.rest.quiescent);
         let now = Some((self.fold.epoch, draining));
         if self.shown.directive != now {
+            self.board.order(parked::orders(&self.fold));
             self.board
                 .publish(directive(&self.manifest, &self.fold, &self.versions, draining));
             self.shown.directive = now;

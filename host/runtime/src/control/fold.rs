@@ -2,10 +2,10 @@
 
 use super::deployment::{Cutover, Deployment};
 use fermata_core::codes;
-use fermata_core::control::{DeploymentState, Fact, Status};
-use fermata_core::{StageName, VersionId};
+use fermata_core::control::{DeploymentState, Fact, Parked, Status};
+use fermata_core::{Shard, StageName, VersionId};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
 
 /// The fold of the status topic. Facts met twice change nothing.
@@ -20,6 +20,14 @@ pub struct Fold {
     /// What each stage runs or is moving to.
     pub stages: BTreeMap<StageName, Live>,
     pub deployments: BTreeMap<u64, Deployment>,
+    /// Stages that fail on what they passed before: they stand still until somebody does something.
+    pub at_fault: BTreeMap<StageName, AtFault>,
+    /// Grows when what had stopped by itself should try again.
+    pub retries: u64,
+    /// Orders to release or skip parked records, the one under way first.
+    pub orders: VecDeque<Order>,
+    /// Number of the last order.
+    pub last_order: u64,
     /// What came of each command. Every command that was met has an entry.
     #[serde(skip)]
     pub outcomes: BTreeMap<Uuid, CommandOutcome>,
@@ -51,6 +59,30 @@ pub enum DrainEnd {
     Waiting,
     Drained { took_ms: u64 },
     NotDrained { blocking: Vec<String> },
+}
+
+/// How it was found that a stage, and not its records, is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AtFault {
+    /// Where it was found; all shards stand still.
+    pub shard: Shard,
+    pub code: String,
+    pub because: String,
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+}
+
+/// An order to release parked records, or to skip the first of a key before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Order {
+    pub number: u64,
+    pub command: Option<Uuid>,
+    pub by: String,
+    #[serde(flatten)]
+    pub which: Parked,
+    pub skip: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -90,6 +122,14 @@ pub enum Progress {
         code: String,
         timeout_ms: u64,
         blocking: Vec<String>,
+    },
+    /// Parked records were released or skipped, as far as they let themselves be.
+    Unparked {
+        released: u64,
+        skipped: u64,
+        keys: u64,
+        failed: u64,
+        refused: Vec<String>,
     },
 }
 
@@ -169,6 +209,56 @@ impl Fold {
                     });
                 }
                 return;
+            }
+            Fact::Unparking { order, by, which, skip } => {
+                if order > self.last_order {
+                    self.last_order = order;
+                    self.orders.push_back(Order {
+                        number: order,
+                        command,
+                        by,
+                        which,
+                        skip,
+                    });
+                }
+                Progress::Running
+            }
+            Fact::Unparked {
+                order,
+                released,
+                skipped,
+                keys,
+                failed,
+                refused,
+            } => {
+                self.orders.retain(|o| o.number != order);
+                Progress::Unparked {
+                    released,
+                    skipped,
+                    keys,
+                    failed,
+                    refused,
+                }
+            }
+            Fact::AtFault {
+                stage,
+                shard,
+                code,
+                because,
+            } => {
+                let at_fault = AtFault {
+                    shard,
+                    code,
+                    because,
+                    at,
+                };
+                self.at_fault.entry(stage).or_insert(at_fault);
+                return;
+            }
+            Fact::Retried { .. } => {
+                self.at_fault.clear();
+                self.retries += 1;
+                Progress::Done
             }
             Fact::Refused { code, because } => Progress::Refused { code, because },
             fact @ Fact::Deployment { number, .. } => {
@@ -252,9 +342,12 @@ impl Fold {
                     deployment: number,
                     rollback: rolls_back.is_some(),
                 };
+                // Another version: what was found of the one before is not said of it.
+                self.at_fault.remove(&stage);
                 self.stages.insert(stage, live);
             }
             DeploymentState::RolledBack if was_under_way => {
+                self.at_fault.remove(&stage);
                 self.stages.insert(
                     stage,
                     Live {
@@ -284,6 +377,8 @@ impl Fold {
             Fact::Drained { .. } | Fact::NotDrained { .. } => true,
             Fact::Paused { .. } => self.paused.is_none(),
             Fact::Resumed { .. } => self.paused.is_some(),
+            Fact::Unparking { .. } | Fact::Unparked { .. } => true,
+            Fact::AtFault { .. } | Fact::Retried { .. } => true,
             Fact::Switched { .. } | Fact::Refused { .. } => false,
             Fact::Deployment { number, state, .. } => match state {
                 DeploymentState::Pausing | DeploymentState::Promoted => true,

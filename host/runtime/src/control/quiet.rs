@@ -100,6 +100,7 @@ pub fn blocking(manifest: &Manifest, views: &Views, obstacles: &[String]) -> Vec
             Err(why) => names.push(why),
         }
     }
+    names.extend(super::parked::blocking(manifest, views));
     if names.is_empty() {
         names.extend(complete(manifest.drain.complete_when.as_ref(), views).err());
     }

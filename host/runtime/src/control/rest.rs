@@ -5,6 +5,7 @@ use super::error::ControlError;
 use super::quiet;
 use super::wire::News;
 use fermata_core::control::Fact;
+use fermata_core::journal::Counts;
 use fermata_core::ports::LogError;
 use fermata_core::{Sequence, Shard};
 use std::collections::BTreeMap;
@@ -18,6 +19,14 @@ pub(super) struct Rest {
     pub obstacles: Vec<String>,
     /// The shards' sequences when the condition did not hold: asked again only when something has happened since.
     incomplete_at: Option<BTreeMap<Shard, Sequence>>,
+}
+
+impl Rest {
+    /// Records in quarantine, as of the last sweep.
+    fn parked(&self) -> u64 {
+        let counts = self.last.iter().flat_map(|sweep| sweep.counts.values());
+        counts.map(Counts::in_quarantine).sum()
+    }
 }
 
 impl Controller {
@@ -35,7 +44,12 @@ impl Controller {
         let sequences = self.sweep()?;
         let waited = u64::try_from(self.clock.now().0.saturating_sub(drain.since)).unwrap_or_default();
         if self.rest.quiescent && self.rest.incomplete_at.as_ref() != Some(&sequences) {
-            match quiet::complete(self.manifest.drain.complete_when.as_ref(), &self.views) {
+            // Nothing ends that is parked.
+            let complete = match self.rest.parked() {
+                0 => quiet::complete(self.manifest.drain.complete_when.as_ref(), &self.views),
+                parked => Err(format!("{parked} records are parked")),
+            };
+            match complete {
                 Ok(()) => {
                     self.record(vec![News::of(drain.command, Fact::Drained { took_ms: waited })])?;
                     return Ok(());

@@ -70,6 +70,27 @@ impl Controller {
                 let why = format!("shard {shard} could not instantiate it: {fault}");
                 self.taken_back(*deployment, codes::COMPONENT_INIT, why)
             }
+            WorkerEvent::StageAtFault {
+                stage,
+                deployment,
+                retries,
+                shard,
+                because,
+            } => {
+                // Said of another version, or before somebody had it tried again.
+                let live = self.fold.stages.get(stage).map(|live| live.deployment);
+                let stale = live != Some(*deployment) || *retries != self.fold.retries;
+                if stale || self.fold.at_fault.contains_key(stage) {
+                    return Vec::new();
+                }
+                let fact = Fact::AtFault {
+                    stage: stage.clone(),
+                    shard: *shard,
+                    code: codes::RECORD_STAGE_AT_FAULT.into(),
+                    because: because.clone(),
+                };
+                vec![News::of(None, fact)]
+            }
             WorkerEvent::TaskPaused { stage, shard, because } => {
                 tracing::warn!(target: "fermata::control", "stage {stage} on shard {shard} is paused: {because}");
                 Vec::new()

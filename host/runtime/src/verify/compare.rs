@@ -84,7 +84,7 @@ pub fn outputs(spec: &VerifySpec<'_>, cut: &Cut, seen: &Seen, findings: &mut Fin
                 .copied()
                 .unwrap_or_default();
             let place = format!("stage {} on shard {}", stage.name, ledger.shard);
-            let refused = counts.rejected + counts.faulted;
+            let refused = counts.dead_letters();
             if found.emitted != counts.emitted {
                 findings.problem(
                     Check::Outputs,

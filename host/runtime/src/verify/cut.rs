@@ -77,6 +77,11 @@ impl Cut {
 
     /// Does the journal, as read, hold the event that led to the record?
     pub fn caused(&self, lineage: &Lineage<'_>) -> bool {
+        // Its cause was read long before: what counts is when it left quarantine.
+        if let Some(sequence) = lineage.released {
+            let ledger = self.shard(lineage.cause.shard());
+            return ledger.is_some_and(|ledger| sequence <= ledger.sequence);
+        }
         self.task(lineage).is_some_and(|task| match lineage.cause {
             Cause::Read { topic, offset, .. } => task.passed(topic, offset),
             Cause::Fused { topic, steps, .. } => task.fused_lately(topic, &caused_key(lineage.id, steps)),

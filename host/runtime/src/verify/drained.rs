@@ -13,6 +13,9 @@ pub fn drained(spec: &VerifySpec<'_>, cut: &Cut, seen: &Seen, findings: &mut Fin
     if seen.unread.is_some() || findings.figures.later > 0 {
         return false;
     }
+    if findings.figures.parked > 0 {
+        return false;
+    }
     let Some(condition) = &spec.manifest.drain.complete_when else {
         return true;
     };

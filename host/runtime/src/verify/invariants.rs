@@ -10,12 +10,18 @@ use super::report::{Check, Findings};
 use super::topics::Seen;
 
 pub fn check(spec: &VerifySpec<'_>, cut: &Cut, seen: &Seen, findings: &mut Findings) {
+    let tasks = cut.shards().flat_map(|ledger| ledger.tasks.values());
+    findings.figures.parked = tasks.map(|task| task.counts.in_quarantine()).sum();
     let drained = drained(spec, cut, seen, findings);
     findings.figures.drained = drained;
     for invariant in &spec.manifest.invariants {
         let name = &invariant.name;
         if invariant.when_drained && !drained {
-            let why = seen.unread.as_deref().unwrap_or("units of work are under way");
+            let under_way = match findings.figures.parked {
+                0 => "units of work are under way".to_owned(),
+                parked => format!("{parked} records are parked"),
+            };
+            let why = seen.unread.clone().unwrap_or(under_way);
             findings.limited(format!(
                 "invariant {name} holds when the pipeline is drained, and it is not: {why}"
             ));

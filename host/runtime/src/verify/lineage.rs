@@ -10,6 +10,8 @@ pub struct Lineage<'a> {
     pub cause: Cause<'a>,
     pub stage: &'a str,
     pub digest: &'a str,
+    /// Journal sequence of the transaction that released its cause from quarantine.
+    pub released: Option<u64>,
 }
 
 /// The input that led to a record. Its partition is the shard of the task that wrote the record.
@@ -82,6 +84,14 @@ impl<'a> Lineage<'a> {
                 .ok_or_else(|| format!("header {} is {cause:?}, not topic/partition/place", headers::CAUSE))?,
             stage: text(headers::STAGE)?,
             digest: text(headers::DIGEST)?,
+            released: match header(all, headers::RELEASED) {
+                None => None,
+                Some(found) => Some(
+                    found
+                        .parse()
+                        .map_err(|_| format!("header {} is {found:?}, not a journal sequence", headers::RELEASED))?,
+                ),
+            },
         })
     }
 }

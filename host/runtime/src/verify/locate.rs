@@ -133,7 +133,7 @@ impl Script {
             };
             let Some(task) = entry.task(stage) else { return };
             let counts = task.counts.unwrap_or_default();
-            let now = (task.output_hash(), counts.emitted, counts.rejected + counts.faulted);
+            let now = (task.output_hash(), counts.emitted, counts.dead_letters());
             script.steps.push(Step {
                 sequence: entry.sequence,
                 before: last.0,
@@ -156,7 +156,7 @@ impl Script {
                         let inputs = script.fused.entry(fused.topic.clone()).or_default();
                         inputs.insert(fused_key(&fused.identity), entry.sequence);
                     }
-                    None => {}
+                    Some(What::Released(_)) | None => {}
                 }
             }
         })?;
@@ -165,6 +165,9 @@ impl Script {
 
     /// The transaction that processed a record's cause.
     fn sequence(&self, lineage: &Lineage<'_>) -> Option<u64> {
+        if lineage.released.is_some() {
+            return lineage.released;
+        }
         match lineage.cause {
             Cause::Read { topic, offset, .. } => {
                 let runs = self.runs.get(topic)?;

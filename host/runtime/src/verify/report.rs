@@ -76,6 +76,8 @@ pub struct Figures {
     /// Records of data topics, ticks and dead letters that belong to the cut.
     pub records: u64,
     pub dead_letters: u64,
+    /// Records in quarantine at the cut.
+    pub parked: u64,
     /// Fused inputs matched with their records.
     pub fused: u64,
     /// Records that came after the cut: they are for the next verification.

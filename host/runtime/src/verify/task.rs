@@ -163,6 +163,7 @@ impl TaskLedger {
                         .insert(fused_key(&fused.identity));
                 }
                 Some(What::Fused(_)) => {}
+                Some(What::Released(released)) => self.released(step, task, released.count, compare, findings),
                 None => findings.problem(
                     Check::JournalChain,
                     format!("{}, stage {}: an event without content", step.place(), task.stage),
@@ -225,6 +226,21 @@ impl TaskLedger {
         passed.next = run.next;
     }
 
+    /// A task can take out of quarantine only what it has put there.
+    fn released(&self, step: &Step<'_>, task: &TaskEntry, count: u64, compare: bool, findings: &mut Findings) {
+        let parked = task.counts.unwrap_or_default().parked;
+        if count == 0 || (compare && parked == 0) {
+            findings.problem(
+                Check::Positions,
+                format!(
+                    "{}, stage {}: {count} records released from quarantine, where {parked} were ever put",
+                    step.place(),
+                    task.stage
+                ),
+            );
+        }
+    }
+
     /// The positions written beside the events are those the events lead to.
     fn positions(&mut self, step: &Step<'_>, task: &TaskEntry, compare: bool, findings: &mut Findings) {
         let place = || format!("{}, stage {}", step.place(), task.stage);
@@ -262,6 +278,17 @@ impl TaskLedger {
                 findings.problem(
                     Check::Outputs,
                     format!("{}: counts fell from {before:?} to {after:?}", place()),
+                );
+            }
+            if after.unparked > after.parked {
+                findings.problem(
+                    Check::Positions,
+                    format!(
+                        "{}: {} records left quarantine, {} had been put there",
+                        place(),
+                        after.unparked,
+                        after.parked
+                    ),
                 );
             }
             if task.events.is_empty() && (before != after || hash != self.output_hash) {
@@ -307,8 +334,19 @@ fn receipt_fits(step: &Step<'_>, task: &TaskEntry, receipt: &Receipt, findings: 
     }
 }
 
-fn fields(c: Counts) -> [u64; 6] {
-    [c.processed, c.emitted, c.rejected, c.faulted, c.skipped, c.timers]
+fn fields(c: Counts) -> [u64; 10] {
+    [
+        c.processed,
+        c.emitted,
+        c.rejected,
+        c.faulted,
+        c.skipped,
+        c.timers,
+        c.parked,
+        c.unparked,
+        c.kept,
+        c.turned_away,
+    ]
 }
 
 fn vector(positions: &[Position]) -> BTreeMap<&str, u64> {

@@ -19,7 +19,7 @@ use fermata_core::manifest::Manifest;
 use fermata_core::manifest::problem::nearest;
 use fermata_core::names::Purpose;
 use fermata_core::partition::shard_of;
-use fermata_core::ports::{HostCalls, Log, StateRead, StateStore};
+use fermata_core::ports::{HostCalls, Log, StateError, StateRead, StateStore};
 use fermata_core::{CommitId, Identity, Sequence, Shard, StageName, Timestamp};
 use host::{Source, ViewHost};
 use pool::{Asked, Pool};
@@ -58,6 +58,11 @@ impl Views {
             board,
             pool: Pool::default(),
         }
+    }
+
+    /// Committed state as of now.
+    pub(crate) fn state(&self) -> Result<Arc<dyn StateRead>, StateError> {
+        self.store.snapshot().map(|(_, state)| state)
     }
 
     /// Every view of the live versions, in the manifest's order of stages.

@@ -22,6 +22,15 @@ pub struct Batch {
     pub refuted: Vec<(Shard, Refuted)>,
 }
 
+/// What came of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// `passed`: its first reader emitted.
+    Concluded { passed: bool },
+    /// It could not conclude, a task is paused, nothing happened.
+    Undone,
+}
+
 /// A transaction that was handed to the log.
 pub struct Sent {
     changes: Vec<StateChange>,
@@ -51,8 +60,8 @@ pub struct Effects {
 }
 
 impl Worker {
-    /// Runs a chain and appends what it made. `false`: it could not conclude, the task is paused, nothing happened.
-    pub(super) fn run_chain(&mut self, shard: Shard, reader: usize, work: &Work) -> Result<bool, WorkerError> {
+    /// Runs a chain and appends what it made.
+    pub(super) fn run_chain(&mut self, shard: Shard, reader: usize, work: &Work) -> Result<Came, WorkerError> {
         let state = self.shards.get_mut(&shard).expect("held: checked by the caller");
         let ground = Ground {
             instances: &mut self.instances,
@@ -61,8 +70,13 @@ impl Worker {
         };
         match chain::run(state, reader, work, ground).map_err(WorkerError::Host)? {
             ChainEnd::Concluded(concluded) => {
+                let passed = concluded.passed;
+                let look = state.tasks.iter().any(|t| t.suspect || t.owes_good);
                 self.append(shard, concluded)?;
-                Ok(true)
+                if look {
+                    self.look_into(shard)?;
+                }
+                Ok(Came::Concluded { passed })
             }
             ChainEnd::Undone => {
                 for task in state.tasks.iter().filter(|t| t.paused.is_some()) {
@@ -77,12 +91,12 @@ impl Worker {
                 }
                 self.stale_reports = true;
                 self.set_paused();
-                Ok(false)
+                Ok(Came::Undone)
             }
         }
     }
 
-    fn append(&mut self, shard: Shard, concluded: Concluded) -> Result<(), WorkerError> {
+    pub(super) fn append(&mut self, shard: Shard, concluded: Concluded) -> Result<(), WorkerError> {
         let state = self.shards.get_mut(&shard).expect("held: checked by the caller");
         state.touched = true;
         self.batch.open = true;
@@ -256,6 +270,8 @@ impl Worker {
             state.next_due = state
                 .tasks
                 .iter()
+                // A paused task's timers stay due: ticks would follow ticks until it goes on.
+                .filter(|t| t.paused.is_none())
                 .map(|t| t.next_due())
                 .collect::<Result<Vec<_>, _>>()?
                 .into_iter()

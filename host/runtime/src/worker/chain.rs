@@ -4,8 +4,9 @@ use super::fusion::Track;
 use super::lineage::{Failed, Source, Speaker, Work};
 use super::shard::ShardState;
 use super::task::{Ended, Instances, Loaded, Mark};
+use fermata_core::limits::MAX_RECORD;
 use fermata_core::names::headers as h;
-use fermata_core::{Fault, Header, Identity, NewRecord, StageName, Timestamp};
+use fermata_core::{Digest, Fault, Header, Identity, NewRecord, StageName, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Concluded {
     pub records: Vec<NewRecord>,
     pub refuted: Vec<Refuted>,
+    /// The reader that began it emitted: it passed the record, neither rejecting nor parking it.
+    pub passed: bool,
 }
 
 /// A version in probation faulted where its predecessor did not.
@@ -56,18 +59,64 @@ struct Open<'a> {
     ground: Ground<'a>,
 }
 
+/// Makes a dead letter of a parked record, as its reader is told to. `digest`: whose failure it tells of.
+/// The error: it does not fit on the log.
+pub fn skip(
+    shard: &mut ShardState,
+    reader: usize,
+    work: &Work,
+    failed: &Failed,
+    (digest, now): (Digest, Timestamp),
+) -> Result<Concluded, String> {
+    let task = &mut shard.tasks[reader];
+    let wiring = task.wiring.clone();
+    let speaker = Speaker {
+        wiring: &wiring,
+        shard: shard.shard,
+        digest,
+        now,
+    };
+    let begun_by = work.again.as_ref().map_or(&work.source, |again| &again.begun_by);
+    let record = letter(&speaker, work, begun_by, failed)?;
+    task.output_hash.add(&record);
+    task.settle();
+    Ok(Concluded {
+        records: vec![record],
+        refuted: Vec::new(),
+        passed: false,
+    })
+}
+
+/// A dead letter that fits on the log.
+fn letter(speaker: &Speaker<'_>, work: &Work, begun_by: &Source, failed: &Failed) -> Result<NewRecord, String> {
+    let record = speaker.dead_letter(work, begun_by, failed);
+    let size = record.size();
+    if size <= MAX_RECORD {
+        return Ok(record);
+    }
+    Err(format!(
+        "{} is rejected or faulted ({}), and its dead letter would hold {size} bytes where {} takes {MAX_RECORD}: \
+         take the record off the topic, or deploy a version that treats it",
+        work.identity, failed.code, record.topic
+    ))
+}
+
 /// Runs `reader` on `work` and every fused reader behind it, depth first, in emission order.
 pub fn run(shard: &mut ShardState, reader: usize, work: &Work, ground: Ground<'_>) -> Result<ChainEnd, String> {
     let mut open = Open {
-        begun_by: work.source.clone(),
+        begun_by: work
+            .again
+            .as_ref()
+            .map_or(&work.source, |again| &again.begun_by)
+            .clone(),
         out: Vec::new(),
         marks: Vec::new(),
         refuted: Vec::new(),
         ground,
     };
     match open.conclude(shard, reader, work, 0)? {
-        None => Ok(ChainEnd::Concluded(open.close(shard))),
-        Some((stuck, why)) => {
+        Step::Done { passed } => Ok(ChainEnd::Concluded(open.close(shard, passed))),
+        Step::Stuck(stuck, why) => {
             for (task, mark) in open.marks.iter().rev() {
                 shard.tasks[*task].undo_to(mark);
             }
@@ -77,15 +126,17 @@ pub fn run(shard: &mut ShardState, reader: usize, work: &Work, ground: Ground<'_
     }
 }
 
+enum Step {
+    Done {
+        /// The reader emitted.
+        passed: bool,
+    },
+    /// The task that cannot conclude, and why.
+    Stuck(usize, String),
+}
+
 impl Open<'_> {
-    /// `Some`: the task that cannot conclude, and why.
-    fn conclude(
-        &mut self,
-        shard: &mut ShardState,
-        reader: usize,
-        work: &Work,
-        depth: usize,
-    ) -> Result<Option<(usize, String)>, String> {
+    fn conclude(&mut self, shard: &mut ShardState, reader: usize, work: &Work, depth: usize) -> Result<Step, String> {
         let task = &mut shard.tasks[reader];
         if self.marks.iter().all(|(t, _)| *t != reader) {
             self.marks.push((reader, task.mark()));
@@ -94,7 +145,7 @@ impl Open<'_> {
             task.fused(&work.source.topic, &work.identity);
         }
         let second = self.ground.second.get(&task.wiring.stage);
-        let ran = task.run(work, self.ground.instances, second)?;
+        let ran = task.take_in(work, &self.begun_by, self.ground.instances, second)?;
         if let Some(fault) = ran.refuted {
             self.refuted.push(Refuted {
                 stage: task.wiring.stage.clone(),
@@ -114,10 +165,13 @@ impl Open<'_> {
             now: self.ground.now,
         };
         let emissions = match ran.ended {
-            Ended::Stuck(why) => return Ok(Some((reader, why))),
+            Ended::Stuck(why) => return Ok(Step::Stuck(reader, why)),
+            Ended::Parked => return Ok(Step::Done { passed: false }),
             Ended::DeadLetter(failed) => {
-                self.dead_letter(&speaker, reader, work, &failed);
-                return Ok(None);
+                return Ok(match self.dead_letter(&speaker, reader, work, &failed) {
+                    Ok(()) => Step::Done { passed: false },
+                    Err(too_large) => Step::Stuck(reader, too_large),
+                });
             }
             Ended::Emitted(emissions) => emissions,
         };
@@ -139,26 +193,36 @@ impl Open<'_> {
             for next in shard.fused_readers(&record.topic) {
                 let port = shard.tasks[next].wiring.inputs[&record.topic].port.clone();
                 let onward = Work::of_emission(&record, &port, &self.begun_by);
-                if let Some(stuck) = self.conclude(shard, next, &onward, depth + 1)? {
-                    return Ok(Some(stuck));
+                match self.conclude(shard, next, &onward, depth + 1)? {
+                    Step::Done { passed: true } => shard.tasks[next].good = Some(onward),
+                    Step::Done { passed: false } => {}
+                    stuck @ Step::Stuck(..) => return Ok(stuck),
                 }
                 self.out[slot].done.push(next);
             }
         }
-        Ok(None)
+        Ok(Step::Done { passed: true })
     }
 
-    fn dead_letter(&mut self, speaker: &Speaker<'_>, producer: usize, work: &Work, failed: &Failed) {
-        let record = speaker.dead_letter(work, &self.begun_by, failed);
+    /// The error: even the dead letter would not fit on the log.
+    fn dead_letter(
+        &mut self,
+        speaker: &Speaker<'_>,
+        producer: usize,
+        work: &Work,
+        failed: &Failed,
+    ) -> Result<(), String> {
+        let record = letter(speaker, work, &self.begun_by, failed)?;
         self.out.push(Out {
             producer,
             record,
             done: Vec::new(),
         });
+        Ok(())
     }
 
     /// The chain stands: its records get their marks, the tasks their hashes, the tracks what is still to be read.
-    fn close(self, shard: &mut ShardState) -> Concluded {
+    fn close(self, shard: &mut ShardState, passed: bool) -> Concluded {
         let mut records = Vec::with_capacity(self.out.len());
         for Out {
             producer,
@@ -186,6 +250,7 @@ impl Open<'_> {
         Concluded {
             records,
             refuted: self.refuted,
+            passed,
         }
     }
 }

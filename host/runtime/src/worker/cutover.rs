@@ -147,6 +147,11 @@ impl Worker {
                 .take()
                 .unwrap_or_else(|| journaling::version_entry(&task.loaded));
             let positions = journaling::positions(task);
+            // Whoever comes after a broken version must be able to tell.
+            task.keep_good()?;
+            task.faults_in_a_row = 0;
+            task.suspect = false;
+            task.full = false;
             task.loaded = live.loaded.clone();
             task.deployment = live.deployment;
             if task.paused.take().is_some() {

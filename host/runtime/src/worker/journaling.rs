@@ -3,7 +3,8 @@
 use super::shard::ShardState;
 use super::task::{Happened, Loaded, Task};
 use fermata_core::journal::{
-    CONTRACT, Event, Fused, JournalRecord, Position, Receipt, Run, SchemaEntry, TaskEntry, VersionEntry, What,
+    CONTRACT, Event, Fused, JournalRecord, Position, QuarantineEntry, Receipt, Released, Run, SchemaEntry, TaskEntry,
+    VersionEntry, What,
 };
 use fermata_core::names::Purpose;
 use fermata_core::{Digest, Header, NewRecord, PipelineName, Sequence, Timestamp, VersionId};
@@ -88,6 +89,11 @@ pub fn record(
                         topic: topic.to_string(),
                         identity: identity.to_string(),
                     }),
+                    Happened::Released { key, count, skipped } => What::Released(Released {
+                        key: key.to_vec(),
+                        count,
+                        skipped,
+                    }),
                 }),
             })
             .collect();
@@ -101,6 +107,9 @@ pub fn record(
             output_hash: task.output_hash.0.to_vec(),
             now: task.now().0,
             generation: task.wiring.generation,
+            quarantine: QuarantineEntry::of(&task.policy),
+            unparking: (task.unparking.order > 0).then(|| task.unparking.clone()),
+            faults_in_a_row: task.faults_in_a_row,
         });
     }
     let receipts = cutovers

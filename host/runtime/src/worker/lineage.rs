@@ -25,6 +25,23 @@ pub struct Work {
     pub trace: Option<Header>,
     /// The host itself refuses the record; no guest is shown it.
     pub refused: Option<Rejection>,
+    /// It comes out of quarantine.
+    pub again: Option<Box<Again>>,
+}
+
+/// What released work must know of itself: to be put back where it was, and for the headers of what it leads to.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// Its place in the queue of its key.
+    pub number: u64,
+    /// The task's last tick when it was parked.
+    pub since: Timestamp,
+    /// How often it has failed.
+    pub attempts: u64,
+    /// What began the chain in which it came.
+    pub begun_by: Source,
+    /// Journal sequence of the transaction that releases it.
+    pub released: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +139,7 @@ impl Work {
             }),
             trace: None,
             refused: None,
+            again: None,
         }
     }
 
@@ -175,18 +193,19 @@ impl Work {
             timestamp,
             verdicts: Vec::new(),
         };
-        let trace = headers.iter().find(|x| x.key == TRACE).cloned();
+        let subject = Subject::Record {
+            input,
+            original: headers.to_vec(),
+        };
         Self {
-            subject: Subject::Record {
-                input,
-                original: headers.to_vec(),
-            },
+            trace: work_trace(&subject),
+            subject,
             identity,
             root,
             root_time,
             source,
-            trace,
             refused: None,
+            again: None,
         }
     }
 }
@@ -194,6 +213,28 @@ impl Work {
 /// Code of a record that came on another partition than its key's.
 pub const MISPLACED: &str = "misplaced";
 const TRACE: &str = "traceparent";
+
+/// W3C trace context of an input, passed on unless the stage sets its own.
+pub fn work_trace(subject: &Subject) -> Option<Header> {
+    match subject {
+        Subject::Record { original, .. } => original.iter().find(|x| x.key == TRACE).cloned(),
+        Subject::Timer(_) => None,
+    }
+}
+
+/// Names and values of the headers that the host puts on an emission, at most: the manifest keeps the values within
+/// [`h::MAX_HOST_BYTES`], but for the trace context, which came with the input.
+pub fn host_bytes(work: &Work) -> usize {
+    const NAMES: usize = h::ID.len()
+        + h::CAUSE.len()
+        + h::ROOT_TIME.len()
+        + h::STAGE.len()
+        + h::DIGEST.len()
+        + h::DONE.len()
+        + h::RELEASED.len();
+    let trace = work.trace.as_ref();
+    NAMES + h::MAX_HOST_BYTES + trace.map_or(0, |t| t.key.len() + t.value.as_ref().map_or(0, Bytes::len))
+}
 
 /// Who speaks, and when.
 #[derive(Clone, Copy)]
@@ -228,6 +269,7 @@ impl Speaker<'_> {
             (h::DIGEST, &digest),
         ];
         headers.extend(sharing(own));
+        headers.extend(released(work));
         let record = NewRecord {
             topic: topic.clone(),
             shard,
@@ -289,6 +331,7 @@ impl Speaker<'_> {
                 .filter(|(_, v)| !v.is_empty())
                 .map(|(k, v)| Header::new(k, v)),
         );
+        headers.extend(released(work));
         let topic = self.wiring.dead_letters.clone();
         NewRecord {
             topic,
@@ -299,6 +342,12 @@ impl Speaker<'_> {
             headers,
         }
     }
+}
+
+/// In which transaction the cause left quarantine: long after it was read.
+fn released(work: &Work) -> Option<Header> {
+    let again = work.again.as_ref()?;
+    Some(Header::new(h::RELEASED, again.released.to_string()))
 }
 
 /// Headers whose values lie in one piece of memory: records are copied, kept and dropped often.

@@ -11,16 +11,21 @@ pub mod fusion;
 pub mod journaling;
 pub mod lineage;
 pub mod meters;
+mod orders;
 pub mod overlay;
+pub mod parking;
 mod publish;
+pub mod quarantine;
 mod restore;
 pub mod shard;
+mod suspicion;
 pub mod task;
 mod ticking;
 pub mod timers;
 pub mod wiring;
 
-use crate::board::{Board, Directive, Intake};
+use crate::board::{Board, Directive, Intake, Orders};
+use batch::Came;
 use fermata_core::manifest::Manifest;
 use fermata_core::names::{self, Purpose, stores};
 use fermata_core::ports::{
@@ -113,6 +118,7 @@ pub struct Worker {
     live: BTreeMap<StageName, Live>,
     second: BTreeMap<StageName, Arc<Loaded>>,
     directive: Arc<Directive>,
+    orders: Arc<Orders>,
     batch: batch::Batch,
     /// Commits that are not yet durable, with what may be shown once they are.
     unpublished: publish::Unpublished,
@@ -145,6 +151,7 @@ impl Worker {
         let mut worker = Self {
             ticks: Purpose::Ticks.topic(&spec.manifest.name),
             directive: spec.board.directive(),
+            orders: spec.board.orders(),
             wirings,
             session: None,
             shards: BTreeMap::new(),
@@ -244,14 +251,16 @@ impl Worker {
         if self.unresolved.is_some() {
             return Ok(Progress::Idle);
         }
+        self.make_sure()?;
+        let unparked = self.unpark()?;
         self.tick_due()?;
-        let gathered = self.gather(if switched || self.batch.open {
+        let gathered = self.gather(if switched || unparked || self.batch.open {
             Duration::ZERO
         } else {
             max_wait
         })?;
         self.commit(BTreeMap::new())?;
-        let worked = switched || gathered;
+        let worked = switched || unparked || gathered;
         if worked {
             self.last_work = Some(self.spec.clock.elapsed());
         } else {
@@ -260,6 +269,15 @@ impl Worker {
         }
         self.note_idle(!worked);
         Ok(if worked { Progress::Worked } else { Progress::Idle })
+    }
+
+    /// Before anything is processed: what should stand still does, and what is suspect is tried.
+    fn make_sure(&mut self) -> Result<(), WorkerError> {
+        self.heed_orders()?;
+        for shard in self.shards().collect::<Vec<_>>() {
+            self.look_into(shard)?;
+        }
+        Ok(())
     }
 
     /// Polls until the batch is full or nothing is there. `false`: there was nothing at all.
@@ -284,6 +302,10 @@ impl Worker {
                     self.restore_held()?;
                     // The versions that the shard's journal names may not be the live ones.
                     self.obey()?;
+                    if self.unresolved.is_some() {
+                        return Ok(true);
+                    }
+                    self.make_sure()?;
                 }
                 Polled::Revoked { shards, lost } => {
                     let ended = if lost {
@@ -373,10 +395,13 @@ impl Worker {
             let task = &mut self.shards.get_mut(&shard).expect("held: checked by the caller").tasks[reader];
             let mark = task.mark();
             let before = task.pass(&record.topic, record.offset);
-            let concluded = self.run_chain(shard, reader, &work)?;
+            let came = self.run_chain(shard, reader, &work)?;
             let state = self.shards.get_mut(&shard).expect("held: checked by the caller");
             let task = &mut state.tasks[reader];
-            if concluded {
+            if let Came::Concluded { passed } = came {
+                if passed {
+                    task.good = Some(work);
+                }
                 if let Some(track) = state.tracks[reader].get_mut(&record.topic) {
                     track.met(record, shard);
                     track.reached(record.offset.next());

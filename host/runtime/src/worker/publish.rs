@@ -81,6 +81,7 @@ impl Worker {
                 counts: task.counts,
                 positions: task.positions.clone(),
                 paused: task.paused.clone(),
+                unparking: task.unparking.clone(),
             };
             (task.wiring.stage.clone(), report)
         });

@@ -23,6 +23,13 @@ impl Worker {
 
     fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let topic = Purpose::Journal.topic(&self.spec.manifest.name);
+        // What lies behind an open transaction may be the journal's true end, and a transaction that released parked
+        // records or cut over moves no position by which it could be told.
+        let bounds = self.spec.log.bounds(&topic, shard)?;
+        if bounds.high > bounds.end {
+            let found = format!("an open transaction hides the end of {topic}/{shard}");
+            return Err(LogError::Away(found).into());
+        }
         let last = self.spec.log.last(&topic, shard)?;
         let corrupt = |found: String| WorkerError::Journal { shard, found };
         let (journal, chained) = match last.and_then(|r| r.value) {
@@ -48,12 +55,16 @@ impl Worker {
                 task.counts = entry.counts.unwrap_or_default();
                 task.output_hash = entry.output_hash();
                 task.set_now(Timestamp(entry.now));
+                task.unparking = entry.unparking.clone().unwrap_or_default();
+                task.faults_in_a_row = entry.faults_in_a_row;
+                task.suspect = task.suspicious();
                 let version = journal.versions.get(entry.version as usize);
                 let version = version.ok_or_else(|| corrupt(format!("stage {} names no version", wiring.stage)))?;
                 let id = version.id().ok_or_else(|| corrupt("a digest is not 32 bytes".into()))?;
                 // Another version ended here: the task owes a cutover before it may process anything.
                 task.ran = (id != task.loaded.id()).then(|| version.clone());
             }
+            task.paused = self.orders.at_fault.get(&wiring.stage).cloned();
             let mut own = BTreeMap::new();
             for topic in wiring.inputs.keys().chain([&self.ticks]) {
                 let bounds = self.spec.log.bounds(topic, shard)?;

@@ -1,12 +1,14 @@
 //! One stage on one shard: runs one piece of work against its state and says what came of it. Used live and in replay.
 
 use super::context::{LogBudget, MetricChange, Stores, TaskContext};
-use super::lineage::{Failed, Subject, Work};
+use super::lineage::{self, Failed, Subject, Work};
 use super::overlay::{Overlay, Savepoint};
 use super::timers::{Timer, Timers};
 use super::wiring::Wiring;
-use fermata_core::journal::{Counts, VersionEntry};
+use bytes::Bytes;
+use fermata_core::journal::{Counts, Unparking, VersionEntry};
 use fermata_core::limits as l;
+use fermata_core::manifest::Quarantine;
 use fermata_core::names::headers;
 use fermata_core::output_hash::OutputHash;
 use fermata_core::ports::{Failure, Instance, StateChange, StateError, StateRead, Version};
@@ -81,6 +83,8 @@ pub struct Ran {
 pub enum Ended {
     Emitted(Vec<Emission>),
     DeadLetter(Failed),
+    /// Aside, in the task's own state: concluded as far as its input topic goes.
+    Parked,
     /// No verdict is possible: the task must pause, the record stays.
     Stuck(String),
 }
@@ -96,6 +100,12 @@ pub enum Happened {
     Fused {
         topic: TopicName,
         identity: Identity,
+    },
+    /// The first `count` records of a parked key were tried again or, `skipped`, became dead letters.
+    Released {
+        key: Bytes,
+        count: u64,
+        skipped: bool,
     },
 }
 
@@ -114,6 +124,22 @@ pub struct Task {
     pub paused: Option<String>,
     /// The version that the journal says ended here, when that is not the loaded one: a cutover is owed.
     pub ran: Option<VersionEntry>,
+    /// Paused because nothing more may be parked: goes on as soon as there is room.
+    pub full: bool,
+    /// Under which failures are parked.
+    pub policy: Quarantine,
+    /// The last order to release or skip, as far as it is carried out.
+    pub unparking: Unparking,
+    /// Faults since the last record that was passed.
+    pub faults_in_a_row: u32,
+    /// The last record that was passed must be tried again before anything else.
+    pub suspect: bool,
+    /// The last good record is to be kept with the state.
+    pub owes_good: bool,
+    /// The last key that the order under way has been through.
+    pub unpark_after: Option<Bytes>,
+    /// The last record that was passed, as far as this owner of the shard knows.
+    pub good: Option<Work>,
     /// Where the last passed record began in its run.
     last_from: Offset,
     /// `None` only while a call is under way.
@@ -127,6 +153,8 @@ pub struct Mark {
     metrics: usize,
     events: usize,
     last_next: Option<Offset>,
+    last_count: Option<u64>,
+    faults_in_a_row: u32,
 }
 
 impl Task {
@@ -148,6 +176,7 @@ impl Task {
             random: None,
             logs: LogBudget::default(),
         };
+        let policy = wiring.quarantine;
         Self {
             wiring,
             shard,
@@ -159,17 +188,25 @@ impl Task {
             events: Vec::new(),
             paused: None,
             ran: None,
+            full: false,
+            policy,
+            unparking: Unparking::default(),
+            faults_in_a_row: 0,
+            suspect: false,
+            owes_good: false,
+            unpark_after: None,
+            good: None,
             last_from: Offset::default(),
             context: Some(Box::new(context)),
         }
     }
 
-    fn context(&self) -> &TaskContext {
+    pub(super) fn context(&self) -> &TaskContext {
         self.context
             .as_ref()
             .expect("the context is back whenever no call is under way")
     }
-    fn context_mut(&mut self) -> &mut TaskContext {
+    pub(super) fn context_mut(&mut self) -> &mut TaskContext {
         self.context
             .as_mut()
             .expect("the context is back whenever no call is under way")
@@ -222,6 +259,21 @@ impl Task {
     /// The last thing that happened was concluded by `by`, not by the live version.
     pub fn concluded_by(&mut self, by: VersionId, work: &Work) {
         let from = self.last_from;
+        if work.again.is_some() {
+            if let Some((_, Happened::Released { key, count, .. })) = self.events.last_mut() {
+                let one = Happened::Released {
+                    key: key.clone(),
+                    count: 1,
+                    skipped: false,
+                };
+                *count -= 1;
+                if *count == 0 {
+                    self.events.pop();
+                }
+                self.events.push((by, one));
+            }
+            return;
+        }
         if let Subject::Timer(_) = work.subject {
             // The tick's own event stands for all its timers; this one names a single timer of it.
             let event = Happened::Fused {
@@ -254,9 +306,10 @@ impl Task {
     }
 
     pub fn mark(&self) -> Mark {
-        let last_next = match self.events.last() {
-            Some((_, Happened::Run { next, .. })) => Some(*next),
-            _ => None,
+        let (last_next, last_count) = match self.events.last() {
+            Some((_, Happened::Run { next, .. })) => (Some(*next), None),
+            Some((_, Happened::Released { count, .. })) => (None, Some(*count)),
+            _ => (None, None),
         };
         let context = self.context();
         Mark {
@@ -265,6 +318,8 @@ impl Task {
             metrics: context.metrics.len(),
             events: self.events.len(),
             last_next,
+            last_count,
+            faults_in_a_row: self.faults_in_a_row,
         }
     }
 
@@ -274,6 +329,10 @@ impl Task {
         if let (Some((_, Happened::Run { next, .. })), Some(before)) = (self.events.last_mut(), mark.last_next) {
             *next = before;
         }
+        if let (Some((_, Happened::Released { count, .. })), Some(before)) = (self.events.last_mut(), mark.last_count) {
+            *count = before;
+        }
+        self.faults_in_a_row = mark.faults_in_a_row;
         let context = self.context_mut();
         context.overlay.undo_to(mark.savepoint);
         context.metrics.truncate(mark.metrics);
@@ -336,7 +395,6 @@ impl Task {
     /// A fault in a used instance is a suspicion only: the verdict is the record's alone, on a fresh instance over
     /// the same state. `second`: the version that is asked before a fault of this one counts.
     pub fn run(&mut self, work: &Work, instances: &mut Instances, second: Option<&Arc<Loaded>>) -> Result<Ran, String> {
-        self.counts.processed += 1;
         let live = self.loaded.clone();
         let first = self.judge(work, instances, &live)?;
         let (verdict, by, refuted) = match (first, second) {
@@ -377,7 +435,7 @@ impl Task {
         Ok(Ran { ended, by, refuted })
     }
 
-    fn judge(&mut self, work: &Work, instances: &mut Instances, by: &Arc<Loaded>) -> Result<Judged, String> {
+    pub(super) fn judge(&mut self, work: &Work, instances: &mut Instances, by: &Arc<Loaded>) -> Result<Judged, String> {
         if let Some(refused) = &work.refused {
             return Ok(Judged::Outcome(Err(refused.clone())));
         }
@@ -394,7 +452,7 @@ impl Task {
                 Err(fault) => return Ok(Judged::Stuck(format!("{} cannot be instantiated: {fault}", by.id()))),
             };
             let failure = match result {
-                Ok(outcome) => match self.check(outcome) {
+                Ok(outcome) => match self.check(outcome, work) {
                     Ok(outcome) => {
                         if outcome.is_err() {
                             // A rejected record may come again: nothing of it stays.
@@ -467,9 +525,9 @@ impl Task {
     }
 
     /// What a guest says is believed only inside its contract.
-    fn check(&self, outcome: Outcome) -> Result<Outcome, Fault> {
+    fn check(&self, outcome: Outcome, work: &Work) -> Result<Outcome, Fault> {
         match &outcome {
-            Ok(emissions) => self.check_emissions(emissions)?,
+            Ok(emissions) => self.check_emissions(emissions, work)?,
             Err(rejection) => {
                 let code = &rejection.code;
                 let kebab = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'/');
@@ -482,8 +540,9 @@ impl Task {
         Ok(outcome)
     }
 
-    fn check_emissions(&self, emissions: &[Emission]) -> Result<(), Fault> {
+    fn check_emissions(&self, emissions: &[Emission], work: &Work) -> Result<(), Fault> {
         let limits = &self.wiring.limits;
+        let own = lineage::host_bytes(work);
         let size = |text: String| Err(Fault::new(FaultCode::Size, text));
         if emissions.len() > limits.outputs as usize {
             return size(format!(
@@ -515,10 +574,10 @@ impl Task {
                 .iter()
                 .map(|x| x.key.len() + x.value.as_ref().map_or(0, |v| v.len()))
                 .sum();
-            if key > l::MAX_KEY || value > l::MAX_VALUE || head > l::MAX_HEADERS {
+            if key > l::MAX_KEY || value > l::MAX_VALUE || head + own > l::MAX_HEADERS {
                 let most = format!("{} / {} / {}", l::MAX_KEY, l::MAX_VALUE, l::MAX_HEADERS);
                 return size(format!(
-                    "an emission of {key} / {value} / {head} bytes of key / value / headers, at most {most}"
+                    "an emission of {key} / {value} / {head} bytes of key / value / headers, at most {most} with the {own} of the host's headers"
                 ));
             }
             total += (key + value + head) as u64;
@@ -533,14 +592,14 @@ impl Task {
     }
 }
 
-enum Judged {
+pub(super) enum Judged {
     Outcome(Outcome),
     Fault(Fault),
     Stuck(String),
 }
 
 /// An input that no guest is shown.
-fn oversize(work: &Work) -> Option<Fault> {
+pub(super) fn oversize(work: &Work) -> Option<Fault> {
     let Subject::Record { input, .. } = &work.subject else {
         return None;
     };

@@ -1,7 +1,9 @@
 //! Time: ticks are records, and timers fire only while one is processed.
 
+use super::batch::Came;
 use super::lineage::{Work, done_for};
 use super::{Worker, WorkerError};
+use crate::board::WorkerEvent;
 use fermata_core::limits::TICK_INTERVAL;
 use fermata_core::names::headers as h;
 use fermata_core::{Header, Identity, NewRecord, Record, Shard, Timestamp};
@@ -58,6 +60,7 @@ impl Worker {
                 task.fused(&self.ticks, &identity);
                 done.push(task.wiring.mark.clone());
                 self.fire(shard, reader, at, &identity)?;
+                self.age(shard, reader)?;
             }
         }
         let record = NewRecord {
@@ -72,6 +75,20 @@ impl Worker {
             ],
         };
         self.session().append(record)?;
+        Ok(())
+    }
+
+    /// What is parked has become older by a tick.
+    fn age(&mut self, shard: Shard, reader: usize) -> Result<(), WorkerError> {
+        let task = &mut self.shards.get_mut(&shard).expect("held").tasks[reader];
+        if !task.pause_when_overdue()? {
+            return Ok(());
+        }
+        let because = task.paused.clone().unwrap_or_default();
+        let stage = task.wiring.stage.clone();
+        self.spec.board.tell(WorkerEvent::TaskPaused { stage, shard, because });
+        self.stale_reports = true;
+        self.set_paused();
         Ok(())
     }
 
@@ -90,7 +107,8 @@ impl Worker {
         let (at, identity) = tick_of(record);
         state.touched = true;
         self.batch.open = true;
-        self.fire(shard, reader, at, &identity)
+        self.fire(shard, reader, at, &identity)?;
+        self.age(shard, reader)
     }
 
     /// The task sees the tick's time, and every timer due by then fires, by time, then id.
@@ -108,7 +126,7 @@ impl Worker {
                 let Some(timer) = task.take_timer(due, &id)? else { break };
                 task.counts.timers += 1;
                 let work = Work::of_timer(timer, &task.wiring.stage, tick, &ticks, shard);
-                if self.run_chain(shard, reader, &work)? {
+                if let Came::Concluded { .. } = self.run_chain(shard, reader, &work)? {
                     break;
                 }
                 let task = &mut self.shards.get_mut(&shard).expect("held").tasks[reader];

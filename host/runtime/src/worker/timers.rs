@@ -47,6 +47,11 @@ impl Timers<'_> {
         Ok(())
     }
 
+    /// Keeps a timer known by its id though it is not due any more: it has fired, and waits.
+    pub fn hold(&self, overlay: &mut Overlay, timer: &Timer) {
+        overlay.write(self.namespace, &by_id(&timer.id), Some(encode(timer)));
+    }
+
     pub fn get(&self, overlay: &Overlay, id: &str) -> Result<Option<Timer>, StateError> {
         let value = overlay.get(self.state, self.namespace, self.shard, &by_id(id))?;
         value

@@ -1,8 +1,8 @@
 //! A stage of the manifest as its tasks need it.
 
-use super::timers;
+use super::{quarantine, timers};
 use fermata_core::limits::Limits;
-use fermata_core::manifest::{Manifest, Stage};
+use fermata_core::manifest::{Manifest, Quarantine, Stage};
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Namespace, TopicSpec};
 use fermata_core::{PipelineName, StageName, TopicName};
@@ -26,6 +26,9 @@ pub struct Wiring {
     pub limits: Limits,
     pub dead_letters: TopicName,
     pub timers: Arc<Namespace>,
+    /// What becomes of records that the stage cannot treat, and where they are kept.
+    pub quarantine: Quarantine,
+    pub parked: Arc<Namespace>,
     /// Grows when the stage is reset: a reader of another generation reads everything again.
     pub generation: u64,
     /// `stage@generation`, as in the header `fermata-done`.
@@ -48,6 +51,8 @@ impl Wiring {
             limits: stage.limits.clone(),
             dead_letters: Purpose::DeadLetters.topic(&manifest.name),
             timers: timers::namespace(&stage.name),
+            quarantine: stage.quarantine,
+            parked: quarantine::namespace(&stage.name),
             generation,
             mark: format!("{}@{generation}", stage.name),
         }

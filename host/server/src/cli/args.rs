@@ -107,6 +107,9 @@ pub enum Verb {
     /// Records that could not be treated
     #[command(subcommand)]
     Dlq(DlqVerb),
+    /// Records that wait because one of their key could not be treated
+    #[command(subcommand)]
+    Parked(ParkedVerb),
     /// Check the books: journals, topics, receipts, invariants
     Verify(VerifyArgs),
     /// Look at components
@@ -264,6 +267,50 @@ pub enum DlqVerb {
     },
     /// One of them, by partition/offset
     Show { letter: String },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ParkedVerb {
+    /// Keys with parked records
+    List {
+        /// Only of this stage
+        #[arg(long)]
+        stage: Option<String>,
+        /// At most this many keys
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+    },
+    /// The queue of one key, in order
+    Show {
+        /// As text, or 0x and hex digits
+        key: String,
+        /// Only of this stage
+        #[arg(long)]
+        stage: Option<String>,
+        /// At most this many records
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+    },
+    /// Try the first record of a key again, then go on in order
+    Release {
+        /// As text, or 0x and hex digits
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        key: Option<String>,
+        /// Every key
+        #[arg(long)]
+        all: bool,
+        /// Only at this stage
+        #[arg(long)]
+        stage: Option<String>,
+    },
+    /// Make a dead letter of the first record of a key, then go on in order
+    Skip {
+        /// As text, or 0x and hex digits
+        key: String,
+        /// The stage, where the key is parked at several
+        #[arg(long)]
+        stage: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -115,6 +115,7 @@ pub fn figures(status: &Value) -> String {
     let mut parts: Vec<String> = names
         .map(|name| format!("{} {}", name.replace('_', " "), plain(&status["summary"][name])))
         .collect();
+    parts.push(format!("parked {}", plain(&status["parked"])));
     parts.push(format!("dead {}", plain(&status["dead_letters"])));
     parts.join(" · ")
 }

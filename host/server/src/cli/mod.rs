@@ -7,6 +7,7 @@ mod deploy;
 mod envelope;
 mod flow;
 mod generate;
+mod parked;
 mod records;
 mod status;
 pub mod talk;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Deployments { verb } => deploy::deployments(&talk, client()?, verb),
         Verb::Receipts { deployment } => deploy::receipts(&talk, client()?, &deployment),
         Verb::Dlq(verb) => records::dlq(&talk, client()?, verb),
+        Verb::Parked(verb) => parked::run(&talk, client()?, &global, verb),
         Verb::Verify(args) => verify::run(&talk, client, args),
         Verb::Component(verb) => component::run(&talk, client, verb),
         Verb::Version => {
@@ -95,6 +97,9 @@ mod tests {
             ],
             &["__compile", "in", "out"],
             &["deployments"],
+            &["parked", "release", "acct-7", "--stage", "account"],
+            &["parked", "release", "--all"],
+            &["parked", "skip", "0x00ff", "--reason", "x"],
             &["verify", "--data-dir", "d", "--replay"],
         ] {
             let all = ["fermata"].iter().chain(verb);

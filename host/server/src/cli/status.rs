@@ -25,7 +25,7 @@ fn head(status: &Value) -> String {
         .as_u64()
         .map_or_else(|| "-".to_owned(), micros);
     format!(
-        "{}  {}  {}/{} shards  lag {}  in flight {}  p99 {p99}  goals {}/{}  dead {}  epoch {}",
+        "{}  {}  {}/{} shards  lag {}  in flight {}  p99 {p99}  goals {}/{}  dead {}  parked {}  epoch {}",
         plain(&status["pipeline"]),
         plain(&status["state"]),
         status["shards"]["held"],
@@ -35,6 +35,7 @@ fn head(status: &Value) -> String {
         status["goals"]["met"],
         status["goals"]["all"],
         plain(&status["dead_letters"]),
+        plain(&status["parked"]),
         status["epoch"],
     )
 }
@@ -87,7 +88,27 @@ fn remarks(status: &Value) -> Vec<String> {
             reason.unwrap_or_default()
         ));
     }
+    for (stage, found) in status["at_fault"].as_object().into_iter().flatten() {
+        lines.push(format!(
+            "! {} stage {stage} is at fault and stands still: {}",
+            plain(&found["code"]),
+            plain(&found["because"])
+        ));
+        lines.push(format!(
+            "  next: fermata rollback {stage} · fermata deploy {stage} COMPONENT · fermata resume (tries it again)"
+        ));
+    }
     for stage in status["stages"].as_array().into_iter().flatten() {
+        let name = plain(&stage["stage"]);
+        if stage["parked"].as_u64().is_some_and(|n| n > 0) {
+            lines.push(format!(
+                "! {} records are parked at {name}; next: fermata parked list --stage {name}",
+                plain(&stage["parked"])
+            ));
+        }
+        if !status["at_fault"][&name].is_null() {
+            continue;
+        }
         for task in stage["paused"].as_array().into_iter().flatten() {
             lines.push(format!(
                 "! stage {} is paused on shard {}: {}",

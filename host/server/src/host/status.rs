@@ -52,6 +52,8 @@ pub fn status(app: &App) -> Result<Value, String> {
             "each": verdicts.iter().map(goals::Verdict::shape).collect::<Value>(),
         },
         "dead_letters": dead,
+        "parked": parked(app),
+        "at_fault": state.fold.at_fault,
         "noun": app.manifest.noun,
         "summary": summary,
         "summary_order": app.manifest.summary.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
@@ -83,9 +85,18 @@ pub fn counts(app: &App) -> BTreeMap<String, Counts> {
             sum.faulted += task.counts.faulted;
             sum.skipped += task.counts.skipped;
             sum.timers += task.counts.timers;
+            sum.parked += task.counts.parked;
+            sum.unparked += task.counts.unparked;
+            sum.kept += task.counts.kept;
+            sum.turned_away += task.counts.turned_away;
         }
     }
     all
+}
+
+/// Records in quarantine, of all stages.
+pub fn parked(app: &App) -> u64 {
+    counts(app).values().map(Counts::in_quarantine).sum()
 }
 
 /// One entry a stage: what it runs and how it fares.
@@ -127,6 +138,7 @@ pub fn stages(app: &App) -> Value {
             "faults": count.faulted,
             "skipped": count.skipped,
             "timers": count.timers,
+            "parked": count.in_quarantine(),
             "paused": paused,
         })
     });

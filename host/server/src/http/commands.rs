@@ -36,7 +36,7 @@ struct Wish {
     probation: Option<String>,
 }
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 pub async fn pause(State(app): Shared, headers: HeaderMap, body: Body) -> Answer {
     simple(app, headers, body, |_, _| Ok(Verb::Pause)).await
@@ -149,6 +149,14 @@ fn outcome_shape(app: &App, id: Uuid, outcome: &CommandOutcome) -> Value {
     shape
 }
 
+/// Makes a command of a wish and appends it.
+pub(super) fn send(app: &App, headers: &HeaderMap, reason: Option<String>, verb: Verb) -> Answer {
+    let command = command(app, headers, reason, verb)?;
+    let id = command.id;
+    append(app, command)?;
+    Ok(accepted(app, command_path(app, id), id, None))
+}
+
 fn append(app: &App, command: Command) -> Answer<()> {
     let id = command.id;
     let appended = control::append_command(&*app.log, &app.manifest, command)?;
@@ -212,7 +220,7 @@ fn command(app: &App, headers: &HeaderMap, reason: Option<String>, verb: Verb) -
     })
 }
 
-fn stage(app: &App, name: &str) -> Answer<StageName> {
+pub(super) fn stage(app: &App, name: &str) -> Answer<StageName> {
     match app.manifest.stage(name) {
         Some(stage) => Ok(stage.name.clone()),
         None => Err(Problem::missing(

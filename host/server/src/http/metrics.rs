@@ -33,7 +33,9 @@ fn render(app: &App) -> Result<String, String> {
     ));
     line(format_args!("# TYPE fermata_records_total counter"));
     for (stage, counts) in status::counts(app) {
-        let accepted = counts.processed.saturating_sub(counts.rejected + counts.faulted);
+        let accepted = counts
+            .processed
+            .saturating_sub(counts.dead_letters() + counts.in_quarantine());
         for (outcome, count) in [
             ("emitted", accepted),
             ("rejected", counts.rejected),
@@ -67,6 +69,13 @@ fn render(app: &App) -> Result<String, String> {
         "fermata_dead_letters_total{{pipeline=\"{pipeline}\"}} {}",
         figures::dead_letters(app)?
     ));
+    line(format_args!("# TYPE fermata_parked_records gauge"));
+    for (stage, counts) in status::counts(app) {
+        line(format_args!(
+            "fermata_parked_records{{pipeline=\"{pipeline}\",stage=\"{stage}\"}} {}",
+            counts.in_quarantine()
+        ));
+    }
     line(format_args!("# TYPE fermata_goal_met gauge"));
     for verdict in goals::verdicts(app) {
         if let Some(met) = verdict.met {

@@ -8,6 +8,7 @@ mod health;
 mod index;
 mod intake;
 mod metrics;
+mod parked;
 mod pipelines;
 pub mod problem;
 mod request;
@@ -86,6 +87,10 @@ pub fn router(app: Arc<App>) -> Router {
         ("/topics/{topic}/records", get(topics::browse).post(intake::produce)),
         ("/dlq", get(dlq::list)),
         ("/dlq/{partition}/{offset}", get(dlq::one)),
+        ("/parked", get(parked::list)),
+        ("/parked/release", get(parked::called_release).post(parked::release)),
+        ("/parked/skip", get(parked::called_skip).post(parked::skip)),
+        ("/parked/{key}", get(parked::one)),
         ("/verifications", post(pipelines::verify)),
     ] {
         pipeline = pipeline.route(&format!("{PIPELINES}/{{pipeline}}{path}"), methods);

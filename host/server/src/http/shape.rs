@@ -2,10 +2,12 @@
 
 use crate::host::App;
 use bytes::Bytes;
-use fermata_core::control::DeploymentState;
+use fermata_core::control::{DeploymentState, RecordKey};
 use fermata_core::names::headers;
-use fermata_core::{Record, Timestamp, VersionId};
+use fermata_core::{Digest, Record, Timestamp, VersionId};
 use fermata_runtime::control::{Cutover, Deployment, TaskReceipt};
+use fermata_runtime::parked::ParkedKey;
+use fermata_runtime::worker::quarantine::{Parked, What};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -68,6 +70,57 @@ pub fn dead_letter(letter: &Record) -> Value {
         "at": instant(letter.timestamp),
         "record": record(letter),
     })
+}
+
+/// The queue of one key: how long it is and what is in front.
+pub fn parked_key(parked: &ParkedKey) -> Value {
+    json!({
+        "key": RecordKey(parked.key.clone()),
+        "stage": parked.stage,
+        "partition": parked.shard.0,
+        "records": parked.records,
+        "since": instant(Timestamp(parked.first.since)),
+        "first": parked_record(&parked.first),
+    })
+}
+
+/// One parked record: what it is, and how it failed, if it has been tried.
+pub fn parked_record(parked: &Parked) -> Value {
+    let mut shape = Map::new();
+    shape.insert("place".into(), parked.place().into());
+    shape.insert("identity".into(), parked.identity.as_str().into());
+    shape.insert("since".into(), instant(Timestamp(parked.since)).into());
+    if let Some(failure) = &parked.failure {
+        let digest = Digest::from_slice(&failure.component);
+        shape.insert("code".into(), failure.code.as_str().into());
+        shape.insert("message".into(), failure.reason.as_str().into());
+        shape.insert("stack".into(), failure.stack.as_str().into());
+        shape.insert("fault".into(), failure.fault.into());
+        shape.insert("digest".into(), digest.map(|d| d.short()).into());
+        shape.insert("attempts".into(), failure.attempts.into());
+        shape.insert("tried".into(), instant(Timestamp(failure.at)).into());
+    }
+    match &parked.what {
+        Some(What::Record(record)) => {
+            shape.insert("port".into(), record.port.as_str().into());
+            shape.insert("timestamp".into(), record.timestamp.into());
+            bytes(&mut shape, "value", record.value.as_ref());
+            let headers = record.headers.iter().map(|h| {
+                let mut one = Map::new();
+                one.insert("name".into(), h.name.as_str().into());
+                bytes(&mut one, "value", h.value.as_ref());
+                Value::Object(one)
+            });
+            shape.insert("headers".into(), headers.collect());
+        }
+        Some(What::Timer(timer)) => {
+            shape.insert("timer".into(), timer.id.as_str().into());
+            shape.insert("due".into(), instant(Timestamp(timer.at)).into());
+            bytes(&mut shape, "value", Some(&timer.payload));
+        }
+        None => {}
+    }
+    Value::Object(shape)
 }
 
 fn version(id: &VersionId) -> Value {

@@ -8,5 +8,6 @@ mod candidates;
 mod commands;
 mod drains;
 mod durability;
+mod parked;
 mod restarts;
 mod rollouts;

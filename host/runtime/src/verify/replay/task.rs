@@ -4,7 +4,9 @@ use std::iter::Peekable;
 use std::slice::Iter;
 use std::sync::Arc;
 
-use fermata_core::journal::{Event, Fused, JournalRecord, Run, TaskEntry, What};
+use bytes::Bytes;
+use fermata_core::control::RecordKey;
+use fermata_core::journal::{Event, Fused, JournalRecord, Released, Run, TaskEntry, What};
 use fermata_core::names::Purpose;
 use fermata_core::ports::{LogError, StateError};
 use fermata_core::{Identity, Record, Timestamp, TopicName};
@@ -21,6 +23,7 @@ use super::inputs::Inputs;
 use super::state::MemoryState;
 use super::versions::Versions;
 use crate::worker::lineage::{Speaker, Work, done_for};
+use crate::worker::parking::Taken;
 use crate::worker::task::{Ended, Instances, Task};
 use crate::worker::wiring::Wiring;
 
@@ -123,9 +126,11 @@ impl<'a, 'v> Replayed<'a, 'v> {
                 )
             });
             task.loaded = loaded;
+            task.policy = said.quarantine.map(|q| q.policy()).unwrap_or_default();
             match &event.what {
                 Some(What::Run(run)) => self.records(task, run, entry, &mut events)?,
                 Some(What::Fused(fused)) => self.fused(task, fused, entry, &mut events)?,
+                Some(What::Released(released)) => self.released(task, released, entry.sequence)?,
                 None => {}
             }
         }
@@ -190,6 +195,34 @@ impl<'a, 'v> Replayed<'a, 'v> {
         self.record(task, &record)
     }
 
+    /// The first records of a parked key, tried again or skipped.
+    fn released(&mut self, task: &mut Task, released: &Released, sequence: u64) -> Result<(), Stopped> {
+        let key = Bytes::copy_from_slice(&released.key);
+        let nothing = || {
+            let shown = RecordKey(key.clone());
+            Stopped::Differs(format!(
+                "nothing is parked under key {shown}, which the journal released"
+            ))
+        };
+        for _ in 0..released.count {
+            if released.skipped {
+                let (work, failed, digest) = task.skip_first(&key, sequence)?.ok_or_else(nothing)?;
+                let speaker = Speaker {
+                    wiring: &self.wiring,
+                    shard: self.ledger.shard,
+                    digest,
+                    now: Timestamp(0),
+                };
+                let letter = speaker.dead_letter(&work, &work.source, &failed);
+                task.output_hash.add(&letter);
+            } else if let Taken::Work(work) = task.take_first(&key, sequence)?.ok_or_else(nothing)? {
+                self.execute(task, &work)?;
+            }
+            task.settle();
+        }
+        Ok(())
+    }
+
     /// The task sees the time, and every timer due by then fires, as it did live.
     fn tick(
         &mut self,
@@ -205,6 +238,7 @@ impl<'a, 'v> Replayed<'a, 'v> {
         }
         let live = task.loaded.clone();
         for (due, id) in task.due(at)? {
+            let mark = task.mark();
             let Some(timer) = task.take_timer(due, &id)? else {
                 continue;
             };
@@ -216,8 +250,14 @@ impl<'a, 'v> Replayed<'a, 'v> {
                 let version = entry.versions.get(event.version as usize);
                 task.loaded = self.versions.get(&self.wiring, version).map_err(Stopped::Differs)?;
             }
-            self.execute(task, &work)?;
+            let executed = self.execute(task, &work);
             task.loaded = live.clone();
+            if executed.is_err() && std::mem::take(&mut task.full) {
+                // There was no room for it: the task paused there, and the timer stayed set.
+                task.undo_to(&mark);
+                return Ok(());
+            }
+            executed?;
             self.come_back(task, &work, entry, events)?;
         }
         Ok(())
@@ -257,7 +297,9 @@ impl<'a, 'v> Replayed<'a, 'v> {
     }
 
     fn execute(&mut self, task: &mut Task, work: &Work) -> Result<(), Stopped> {
-        let ran = task.run(work, &mut self.instances, None).map_err(Stopped::Differs)?;
+        let ran = task
+            .take_in(work, &work.source, &mut self.instances, None)
+            .map_err(Stopped::Differs)?;
         let wiring = &self.wiring;
         // The time of a record is not hashed: it is the host's, and replays have another.
         let digest = ran.by.id().component;
@@ -279,6 +321,7 @@ impl<'a, 'v> Replayed<'a, 'v> {
                 }
             }
             Ended::DeadLetter(failed) => task.output_hash.add(&speaker.dead_letter(work, &work.source, &failed)),
+            Ended::Parked => {}
             Ended::Stuck(why) => return Err(Stopped::Differs(format!("{} does not conclude: {why}", work.identity))),
         }
         task.settle();

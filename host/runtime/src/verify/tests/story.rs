@@ -377,6 +377,7 @@ impl Story {
                 output_hash: task.hash.0.to_vec(),
                 now: journal.last_tick,
                 generation: 1,
+                ..Default::default()
             }
         });
         let bytes = JournalRecord {

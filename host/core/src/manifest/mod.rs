@@ -12,6 +12,9 @@ pub mod problem;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod validators;
+
+pub use validators::Validator;
 
 /// A validated `pipeline.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,6 +57,8 @@ pub struct Stage {
     /// JSON object given to `init`.
     pub config: serde_json::Value,
     pub limits: Limits,
+    /// In front of the whole input, in this order.
+    pub validators: Vec<Validator>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,6 +6,7 @@
 use super::check;
 use super::problem::{ManifestError, Problem};
 use super::raw::{At, Checked, Fields, Value};
+use super::validators;
 use super::{
     Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule, Manifest, Stage,
     Topic,
@@ -175,6 +176,7 @@ fn stage(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Stage>> {
         limits: fields
             .get("limits")
             .map_or_else(|| Ok(Limits::default()), |v| stage_limits(&v))?,
+        validators: validators::read(fields.get("validator"))?,
     };
     fields.close()?;
     Ok(check::Wired {
@@ -218,7 +220,7 @@ fn outputs(fields: &Fields<'_>) -> Checked<Outputs> {
     Ok((outputs, named_topics))
 }
 
-fn component(fields: &Fields<'_>) -> Checked<String> {
+pub(super) fn component(fields: &Fields<'_>) -> Checked<String> {
     let value = fields.need("component")?;
     let text = value.string()?.value;
     if text.starts_with("oci:") {
@@ -242,7 +244,7 @@ fn component(fields: &Fields<'_>) -> Checked<String> {
     Ok(text)
 }
 
-fn config(fields: &Fields<'_>) -> Checked<serde_json::Value> {
+pub(super) fn config(fields: &Fields<'_>) -> Checked<serde_json::Value> {
     match fields.get("config") {
         None => Ok(serde_json::json!({})),
         Some(value) => {

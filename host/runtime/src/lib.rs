@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod control;
+pub mod guarded;
 pub mod verify;
 pub mod views;
 pub mod worker;

@@ -180,6 +180,7 @@ impl Controller {
                             fold: &self.fold,
                             manifest: &self.manifest,
                             settled: &|stage| self.settled(stage),
+                            setup: &|stage| self.versions.asked(stage),
                             blocking: &|| quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles),
                         },
                         &command,

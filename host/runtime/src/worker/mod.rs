@@ -10,6 +10,7 @@ mod cutover;
 pub mod fusion;
 pub mod journaling;
 pub mod lineage;
+pub mod memos;
 pub mod meters;
 pub mod overlay;
 mod publish;
@@ -18,6 +19,7 @@ pub mod shard;
 pub mod task;
 mod ticking;
 pub mod timers;
+pub mod validation;
 pub mod wiring;
 
 use crate::board::{Board, Directive, Intake};

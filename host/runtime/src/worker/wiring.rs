@@ -1,6 +1,6 @@
 //! A stage of the manifest as its tasks need it.
 
-use super::timers;
+use super::{memos, timers};
 use fermata_core::limits::Limits;
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::names::Purpose;
@@ -26,6 +26,7 @@ pub struct Wiring {
     pub limits: Limits,
     pub dead_letters: TopicName,
     pub timers: Arc<Namespace>,
+    pub memos: Arc<Namespace>,
     /// Grows when the stage is reset: a reader of another generation reads everything again.
     pub generation: u64,
     /// `stage@generation`, as in the header `fermata-done`.
@@ -48,6 +49,7 @@ impl Wiring {
             limits: stage.limits.clone(),
             dead_letters: Purpose::DeadLetters.topic(&manifest.name),
             timers: timers::namespace(&stage.name),
+            memos: memos::namespace(&stage.name),
             generation,
             mark: format!("{}@{generation}", stage.name),
         }

@@ -37,6 +37,9 @@ const PRODUCT: [(&str, &str); 5] = [
     ("generator", "fermata-generator"),
 ];
 
+/// Examples that the product carries: component name, package and folder.
+const EXAMPLES: [(&str, &str, &str); 1] = [("velocity", "example-velocity", "examples/validators/rust")];
+
 /// A crate that ships as a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
@@ -72,12 +75,16 @@ pub fn module(folder: PathBuf) -> Result<String> {
     Ok(file_of(&Crate::read(folder)?.package))
 }
 
-/// Product guests in the order of the table, then fixtures by name.
+/// Product guests and examples in the order of the tables, then fixtures by name.
 pub fn all() -> Result<Vec<Guest>> {
     let mut guests = Vec::new();
-    for (name, package) in PRODUCT {
+    let product = PRODUCT.map(|(name, package)| {
         let folder = package.trim_start_matches("fermata-");
-        let crate_ = Crate::read(workspace::root().join("stages").join(folder))?;
+        (name, package, format!("stages/{folder}"))
+    });
+    let examples = EXAMPLES.map(|(name, package, folder)| (name, package, folder.to_owned()));
+    for (name, package, folder) in product.into_iter().chain(examples) {
+        let crate_ = Crate::read(workspace::root().join(folder))?;
         guests.push(Guest {
             name: name.to_owned(),
             package: package.to_owned(),
@@ -176,7 +183,7 @@ mod tests {
                 .filter(move |guest| guest.fixture == fixture)
                 .map(|guest| guest.name.as_str())
         };
-        assert!(name(false).eq(["validate", "inflight", "account", "confirm", "generator"]));
+        assert!(name(false).eq(["validate", "inflight", "account", "confirm", "generator", "velocity"]));
         assert!(name(true).any(|name| name == "echo"));
     }
 }

@@ -14,4 +14,5 @@ mod simulation;
 mod swaps;
 mod tamper;
 mod terminal;
+mod validators;
 mod verification;

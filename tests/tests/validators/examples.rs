@@ -103,6 +103,7 @@ fn a_payment_that_is_too_fast_fails_under_the_validators_code() {
     let done = server.cli().json(&deploy);
     assert_eq!(done["deployment"]["state"], "Promoted", "{done}");
     assert_eq!(done["receipts"].as_array().map(Vec::len), Some(4), "{done}");
+    server.cli().ok(&["resume"]);
     generate(&server, 1_500, 1_500);
     let enforced = told(&server);
     let refused = enforced["refused"]["too-fast"].as_u64().expect("some are too fast");

@@ -25,7 +25,7 @@ pub(super) fn read(list: Option<Value<'_>>) -> Checked<Vec<Validator>> {
     for value in list.list()? {
         let one = validator(&value)?;
         if all.iter().any(|earlier| earlier.policy.name == one.policy.name) {
-            let found = format!("a second validator is named {:?}", one.policy.name);
+            let found = format!("a second validator is named {}", one.policy.name);
             return Err(value
                 .problem(codes::MANIFEST_REFERENCE, found)
                 .help("validators of one stage need different names: their codes begin with it"));
@@ -230,7 +230,7 @@ mod tests {
             (
                 "validator = [{ name = \"a\", component = \"a\" }, { name = \"a\", component = \"b\" }]".into(),
                 codes::MANIFEST_REFERENCE,
-                "a second validator is named \"a\"",
+                "a second validator is named a",
             ),
         ]) {
             let error = parse("pipeline.toml", &manifest(&entry)).expect_err(&entry);

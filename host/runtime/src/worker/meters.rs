@@ -131,7 +131,7 @@ mod tests {
             seen("calm", "accepted");
         }
         let series = meters.series();
-        let of = |name: &str| series.iter().filter(move |((_, _, labels), _)| labels[0] == name);
+        let of = |name: &'static str| series.iter().filter(move |((_, _, labels), _)| labels[0] == name);
         assert_eq!(of("endless").count(), VERDICTS + 1);
         let sum: u64 = of("endless")
             .map(|(_, value)| match value {

@@ -59,10 +59,16 @@ fn core_knows_no_kafka_no_wasm_no_http_and_no_disk() {
 #[test]
 fn the_host_knows_no_stage_and_no_payment() {
     let workspace = workspace();
-    let stages: BTreeSet<_> = ["fermata-stage", "fermata-payments", "fermata-native"]
-        .into_iter()
-        .chain(["validate", "inflight", "account", "confirm", "generator"])
-        .collect();
+    let stages: BTreeSet<_> = [
+        "fermata-stage",
+        "fermata-validator",
+        "fermata-payments",
+        "fermata-native",
+        "example-velocity",
+    ]
+    .into_iter()
+    .chain(["validate", "inflight", "account", "confirm", "generator"])
+    .collect();
     for (name, _) in ALLOWED {
         let known: Vec<_> = workspace[*name]
             .iter()

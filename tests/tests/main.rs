@@ -17,4 +17,5 @@ mod simulation;
 mod swaps;
 mod tamper;
 mod terminal;
+mod validators;
 mod verification;

@@ -107,6 +107,10 @@ name!(
     PipelineName, "pipeline name ([a-z][a-z0-9-]*, at most 64 bytes)", word
 );
 name!(
+    /// Name of a validator in front of a stage: `[a-z][a-z0-9-]*`, at most 32 bytes, so that its codes hold it.
+    ValidatorName, "validator name ([a-z][a-z0-9-]*, at most 32 bytes)", |text| word(text) && text.len() <= 32
+);
+name!(
     /// Name of a stage: `[a-z][a-z0-9-]*`, at most 64 bytes.
     StageName, "stage name ([a-z][a-z0-9-]*, at most 64 bytes)", word
 );

@@ -18,8 +18,11 @@ pub mod output_hash;
 pub mod partition;
 pub mod ports;
 pub mod record;
+pub mod validation;
 
 pub use identity::Identity;
-pub use ids::{CommitId, Digest, Offset, PipelineName, Sequence, Shard, StageName, Timestamp, TopicName, VersionId};
+pub use ids::{
+    CommitId, Digest, Offset, PipelineName, Sequence, Shard, StageName, Timestamp, TopicName, ValidatorName, VersionId,
+};
 pub use outcome::{Due, Emission, Fault, FaultCode, Input, Outcome, Rejection, Verdict};
 pub use record::{Header, NewRecord, Record};

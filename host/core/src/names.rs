@@ -98,6 +98,8 @@ pub mod stores {
     pub const TIMERS: &str = "_timers";
     /// Records that wait because they, or one of their key before them, could not be treated.
     pub const QUARANTINE: &str = "_quarantine";
+    /// What validators keep for the keys of records.
+    pub const MEMOS: &str = "_memos";
     /// The shard's own notes: its journal sequence as of this state.
     pub const SHARD: &str = "_shard";
     /// Stage name under which shard-wide notes are kept; no manifest can use it.
@@ -110,6 +112,8 @@ pub mod metrics {
     pub const PIPELINE_LATENCY: &str = "fermata_pipeline_latency_seconds";
     /// Records on end topics; a goal means their rate a second.
     pub const PIPELINE_ENDED: &str = "fermata_pipeline_records_total";
+    /// Counter: records that a validator of a stage saw, by validator and verdict: `accepted`, its code, a fault.
+    pub const VALIDATOR_RECORDS: &str = "fermata_validator_records_total";
     /// What a goal can be set on.
     pub const GOALS: [&str; 2] = [PIPELINE_LATENCY, PIPELINE_ENDED];
 }

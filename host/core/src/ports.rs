@@ -3,12 +3,14 @@
 //! - [`Log`] and [`Session`]: topics, and the exactly-once transactions of a worker.
 //! - [`StateStore`]: committed state of tasks.
 //! - [`Executor`], [`Version`], [`Instance`]: run a component; [`HostCalls`] is what the component may ask back.
+//!   Validators have ports of their own beside these: [`crate::validation`].
 //! - [`Clock`]: everything that the input does not determine.
 //! - [`Artifacts`]: the bytes of components.
 
 use crate::description::Description;
 use crate::limits::Limits;
 use crate::outcome::{Due, Fault, Input, Outcome};
+use crate::validation::{Attached, ValidatorVersion};
 use crate::{CommitId, Digest, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, VersionId};
 use bytes::Bytes;
 use std::{any::Any, sync::Arc, time::Duration};
@@ -212,6 +214,16 @@ pub struct StateError {
 pub trait Executor: Send + Sync {
     /// Compiles, links and runs `describe` and `init` once. `config`: JSON text.
     fn prepare(&self, component: &Artifact, config: &str, limits: &Limits) -> Result<Arc<dyn Version>, PrepareError>;
+    /// As [`Executor::prepare`], for a component of the world `validator`.
+    fn validator(
+        &self,
+        component: &Artifact,
+        _config: &str,
+        _limits: &Limits,
+    ) -> Result<Arc<dyn ValidatorVersion>, PrepareError> {
+        let found = format!("{} runs no validators, so not {} either", self.name(), component.digest);
+        Err(PrepareError::Host(found))
+    }
     /// Prepares a component of the world `generator`.
     fn generator(
         &self,
@@ -246,6 +258,14 @@ pub trait Version: Send + Sync {
     fn description(&self) -> &Description;
     /// Instantiates and runs `init`.
     fn instantiate(&self) -> Result<Box<dyn Instance>, Fault>;
+    /// The text that it was prepared from, whose digest is half of its id, where the version knows it.
+    fn setup(&self) -> Option<&str> {
+        None
+    }
+    /// What stands in front of every instance of it, in order: a part of the version, and of its id.
+    fn validators(&self) -> &[Attached] {
+        &[]
+    }
 }
 
 /// A running component. After [`Failure::Fault`] or [`Failure::Deadline`] it is dead: make another.

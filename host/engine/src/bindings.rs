@@ -25,6 +25,19 @@ pub mod generator {
     });
 }
 
+#[allow(
+    dead_code,
+    reason = "generated for the whole world, of which the host calls the exports"
+)]
+pub mod validator {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "validator",
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
 pub use generator::exports::fermata::stage::generation;
 pub use stage::exports::fermata::stage::{processor, timers, views};
 pub use stage::fermata::stage::{log, types};
+pub use validator::exports::fermata::stage::validation;

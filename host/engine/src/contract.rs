@@ -1,6 +1,6 @@
 //! Does a component fit? Its imports and exports, by name and type.
 
-use crate::bindings::{generation, processor, timers, views};
+use crate::bindings::{generation, processor, timers, validation, views};
 use crate::sandbox::Sandbox;
 use fermata_core::ports::PrepareError;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -19,6 +19,7 @@ const TIMERS: &str = "fermata:stage/timers@0.1.0";
 const VIEWS: &str = "fermata:stage/views@0.1.0";
 const MIGRATION: &str = "fermata:stage/migration@0.1.0";
 const GENERATION: &str = "fermata:stage/generation@0.1.0";
+const VALIDATION: &str = "fermata:stage/validation@0.1.0";
 
 /// Where a stage's functions are, found once for all its instances.
 #[derive(Clone)]
@@ -52,17 +53,51 @@ pub fn generator(pre: &InstancePre<Sandbox>) -> Result<generation::GuestIndices,
     generation::GuestIndices::new(pre).map_err(misfit)
 }
 
+/// Where a validator's functions are.
+pub fn validator(pre: &InstancePre<Sandbox>) -> Result<validation::GuestIndices, PrepareError> {
+    require(pre.component(), VALIDATION)?;
+    validation::GuestIndices::new(pre).map_err(misfit)
+}
+
+/// Is it made for the world `validator`, whether or not it fits?
+pub fn is_validator(component: &Component) -> bool {
+    exports(component, VALIDATION)
+}
+
+/// A validator may import nothing, not even what a stage may.
+pub fn link_alone(component: &Component) -> Result<InstancePre<Sandbox>, PrepareError> {
+    let imports = imports(component);
+    if imports.is_empty() {
+        return Linker::new(component.engine())
+            .instantiate_pre(component)
+            .map_err(misfit);
+    }
+    let then = if of_wasi(&imports) {
+        "a validator gets nothing of WASI: build it without, or with WASI stubbed (`--stub-wasi` of componentize-qjs \
+         and componentize-py)"
+    } else {
+        "a validator imports nothing at all: it gets the record and its memo, and answers"
+    };
+    Err(PrepareError::Contract(format!("it imports {}; {then}", list(&imports))))
+}
+
+fn imports(component: &Component) -> Vec<String> {
+    let kind = component.component_type();
+    kind.imports(component.engine())
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn of_wasi(names: &[String]) -> bool {
+    names.iter().any(|name| name.starts_with("wasi:"))
+}
+
 /// Connects a component with its imports, so that instantiating it is no more than making its memory.
 pub fn link(linker: &Linker<Sandbox>, component: &Component) -> Result<InstancePre<Sandbox>, PrepareError> {
-    let kind = component.component_type();
-    let unknown: Vec<String> = kind
-        .imports(component.engine())
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| !IMPORTS.contains(&name.as_str()))
-        .collect();
+    let mut unknown = imports(component);
+    unknown.retain(|name| !IMPORTS.contains(&name.as_str()));
     if !unknown.is_empty() {
-        let wasi = unknown.iter().any(|name| name.starts_with("wasi:"));
-        let then = if wasi {
+        let then = if of_wasi(&unknown) {
             "a component gets nothing of WASI: build it for wasm32-unknown-unknown with the SDK `fermata-stage`"
         } else {
             "a component may import context, store, timer, metrics and log of fermata:stage@0.1.0 alone"

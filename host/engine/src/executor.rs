@@ -8,11 +8,13 @@ use crate::generator::WasmGenerator;
 use crate::instance::WasmInstance;
 use crate::native_code::{self, OwnOutput};
 use crate::sandbox::Sandbox;
+use crate::validator::WasmValidator;
 use crate::version::WasmVersion;
 use crate::{convert, description, format, imports, settings, ticker};
 use fermata_core::description::Description;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{Artifact, Executor, GeneratorInstance, PrepareError, Version};
+use fermata_core::validation::ValidatorVersion;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +36,14 @@ pub enum EngineError {
     Ticker(io::Error),
     #[error("the cache of machine code in {folder} cannot be opened: {found}")]
     Cache { folder: PathBuf, found: io::Error },
+}
+
+/// What [`WasmExecutor::inspect`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inspected {
+    Stage(Description),
+    /// It says nothing of itself, and imports nothing.
+    Validator,
 }
 
 /// The [`Executor`] of components.
@@ -64,21 +74,29 @@ impl WasmExecutor {
         })
     }
 
-    /// What a stage's component says of itself, without starting it: no configuration is needed.
-    pub fn inspect(&self, component: &Artifact, limits: &Limits) -> Result<Description, PrepareError> {
-        let pre = self.link(component)?;
+    /// What a component is, without starting it: no configuration is needed.
+    pub fn inspect(&self, component: &Artifact, limits: &Limits) -> Result<Inspected, PrepareError> {
+        let machine_code = self.machine_code(component)?;
+        if contract::is_validator(&machine_code) {
+            contract::validator(&contract::link_alone(&machine_code)?)?;
+            return Ok(Inspected::Validator);
+        }
+        let pre = contract::link(&self.linker, &machine_code)?;
         let exports = StageExports::find(&pre)?;
-        self.describe(&pre, &exports, limits)
+        self.describe(&pre, &exports, limits).map(Inspected::Stage)
     }
 
     /// Machine code of a component, from the cache or the compiler, loaded and connected with its imports.
     fn link(&self, artifact: &Artifact) -> Result<InstancePre<Sandbox>, PrepareError> {
+        contract::link(&self.linker, &self.machine_code(artifact)?)
+    }
+
+    fn machine_code(&self, artifact: &Artifact) -> Result<Component, PrepareError> {
         format::expect_component(&artifact.bytes).map_err(PrepareError::NotAComponent)?;
-        let component = match self.cached(artifact) {
-            Some(component) => component,
-            None => self.compiled(artifact)?,
-        };
-        contract::link(&self.linker, &component)
+        match self.cached(artifact) {
+            Some(component) => Ok(component),
+            None => self.compiled(artifact),
+        }
     }
 
     fn cached(&self, artifact: &Artifact) -> Option<Component> {
@@ -140,6 +158,20 @@ impl Executor for WasmExecutor {
         let exports = StageExports::find(&pre)?;
         let description = self.describe(&pre, &exports, limits)?;
         let version = WasmVersion::new(component.digest, pre, exports, description, config, limits);
+        version.start().map_err(|end| PrepareError::Init(end.to_string()))?;
+        Ok(Arc::new(version))
+    }
+
+    fn validator(
+        &self,
+        component: &Artifact,
+        config: &str,
+        limits: &Limits,
+    ) -> Result<Arc<dyn ValidatorVersion>, PrepareError> {
+        expect_json(config)?;
+        let pre = contract::link_alone(&self.machine_code(component)?)?;
+        let exports = contract::validator(&pre)?;
+        let version = WasmValidator::new(component.digest, pre, exports, config, limits);
         version.start().map_err(|end| PrepareError::Init(end.to_string()))?;
         Ok(Arc::new(version))
     }

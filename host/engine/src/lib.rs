@@ -8,6 +8,8 @@
 //! - `imports` is all that a guest can reach: each import is one method of
 //!   [`HostCalls`](fermata_core::ports::HostCalls), whose owner travels into the sandbox and back with each call.
 //!
+//! A `validator` is a guest like a stage, but for its imports: it has none.
+//!
 //! The one `unsafe` of the host is in `native_code`: loading machine code that this installation compiled.
 
 mod bindings;
@@ -30,8 +32,9 @@ mod quiet;
 mod sandbox;
 mod settings;
 mod ticker;
+mod validator;
 mod verdict;
 mod version;
 
 pub use compiler::{Compile, CompileCommand, CompileError, compile_file};
-pub use executor::{EngineError, EngineOptions, WasmExecutor};
+pub use executor::{EngineError, EngineOptions, Inspected, WasmExecutor};

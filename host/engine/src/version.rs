@@ -75,6 +75,9 @@ impl Version for WasmVersion {
     fn description(&self) -> &Description {
         &self.description
     }
+    fn setup(&self) -> Option<&str> {
+        Some(&self.config)
+    }
     fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
         match self.start() {
             Ok(instance) => Ok(Box::new(instance)),

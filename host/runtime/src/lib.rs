@@ -6,6 +6,7 @@
 pub mod board;
 pub mod control;
 pub mod parked;
+pub mod guarded;
 pub mod verify;
 pub mod views;
 pub mod worker;

@@ -1,4 +1,4 @@
-//! What this workspace ships: every stage in both versions, and the generator.
+//! What this workspace ships: every stage in both versions, the generator, and the example of a validator.
 
 use fermata_account::Account;
 use fermata_confirm::Confirm;
@@ -6,9 +6,9 @@ use fermata_generator::Generator;
 use fermata_inflight::Inflight;
 use fermata_validate::Validate;
 
-use crate::Registry;
+use crate::{NativeValidator, Registry};
 
-/// All four stages in 1.0.0 and 1.1.0, and the generator.
+/// All four stages in 1.0.0 and 1.1.0, the generator, and `velocity`.
 pub fn registry() -> Registry {
     Registry::empty()
         .stage::<Validate<0>>()
@@ -20,4 +20,5 @@ pub fn registry() -> Registry {
         .stage::<Confirm<0>>()
         .stage::<Confirm<1>>()
         .generator::<Generator>()
+        .validator(NativeValidator::of::<example_velocity::Velocity>("velocity", "1.0.0"))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fermata_core::description::Description;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{Artifact, Executor, Failure, GeneratorInstance, Instance, PrepareError, Version};
+use fermata_core::validation::ValidatorVersion;
 use fermata_core::{Digest, Fault, FaultCode, VersionId};
 use fermata_stage::AnyStage;
 
@@ -13,6 +14,7 @@ use crate::generator::RunningGenerator;
 use crate::instance::NativeInstance;
 use crate::registry::Registry;
 use crate::unwind::guarded;
+use crate::validator::NativeValidatorVersion;
 
 /// Runs the stages of a [`Registry`]. Limits on fuel, memory and wall time do not bind native code.
 #[derive(Clone)]
@@ -49,6 +51,20 @@ impl Executor for NativeExecutor {
         }))
     }
 
+    fn validator(
+        &self,
+        component: &Artifact,
+        config: &str,
+        _limits: &Limits,
+    ) -> Result<Arc<dyn ValidatorVersion>, PrepareError> {
+        let validator = self.registry.find_validator(component)?.clone();
+        let version = NativeValidatorVersion::new(component.digest, validator, config);
+        version
+            .instantiate()
+            .map_err(|refused| PrepareError::Init(refused.message))?;
+        Ok(Arc::new(version))
+    }
+
     fn generator(
         &self,
         component: &Artifact,
@@ -79,6 +95,9 @@ impl Version for NativeVersion {
     }
     fn description(&self) -> &Description {
         &self.stage.description
+    }
+    fn setup(&self) -> Option<&str> {
+        Some(&self.config)
     }
     fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
         Ok(Box::new(NativeInstance::new(init(&self.stage, &self.config)?)))

@@ -20,9 +20,11 @@ mod registry;
 #[cfg(test)]
 mod tests;
 mod unwind;
+mod validator;
 
 pub use artifacts::NativeArtifacts;
 pub use builtin::registry;
 pub use component::{NativeGenerator, NativeStage};
 pub use executor::NativeExecutor;
 pub use registry::{Registry, component_bytes};
+pub use validator::NativeValidator;

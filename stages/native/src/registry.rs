@@ -6,6 +6,7 @@ use fermata_core::ports::{Artifact, PrepareError};
 use fermata_stage::{Generator, Stage};
 
 use crate::component::{NativeGenerator, NativeStage};
+use crate::validator::NativeValidator;
 
 /// First bytes of every native "component".
 const PREFIX: &str = "native:";
@@ -15,11 +16,12 @@ pub fn component_bytes(name: &str, version: &str) -> Vec<u8> {
     format!("{PREFIX}{name}@{version}").into_bytes()
 }
 
-/// Native stages and generators, by `name@version`.
+/// Native stages, generators and validators, by `name@version`.
 #[derive(Clone, Default)]
 pub struct Registry {
     stages: BTreeMap<String, NativeStage>,
     generators: BTreeMap<String, NativeGenerator>,
+    validators: BTreeMap<String, NativeValidator>,
 }
 
 impl Registry {
@@ -45,9 +47,16 @@ impl Registry {
         self
     }
 
+    /// Adds a validator; one of the same name and version is replaced.
+    pub fn validator(mut self, validator: NativeValidator) -> Self {
+        self.validators.insert(validator.reference().to_owned(), validator);
+        self
+    }
+
     /// `name@version` of everything registered, stages first.
     pub fn references(&self) -> impl Iterator<Item = &str> {
-        self.stages.keys().chain(self.generators.keys()).map(String::as_str)
+        let others = self.generators.keys().chain(self.validators.keys());
+        self.stages.keys().chain(others).map(String::as_str)
     }
 
     pub(crate) fn find_stage(&self, component: &Artifact) -> Result<&NativeStage, PrepareError> {
@@ -62,6 +71,13 @@ impl Registry {
         self.generators
             .get(reference)
             .ok_or_else(|| self.unknown(reference, "generator"))
+    }
+
+    pub(crate) fn find_validator(&self, component: &Artifact) -> Result<&NativeValidator, PrepareError> {
+        let reference = reference(component)?;
+        self.validators
+            .get(reference)
+            .ok_or_else(|| self.unknown(reference, "validator"))
     }
 
     fn unknown(&self, reference: &str, kind: &str) -> PrepareError {

@@ -219,9 +219,9 @@ fn refuses_what_it_does_not_know() {
     );
 }
 
-/// Every shipped stage is there in both versions, and says who it is.
+/// Every shipped stage is there in both versions, and the rest once.
 #[test]
-fn ships_all_stages_twice_and_the_generator() {
+fn ships_all_stages_twice_the_generator_and_the_validator() {
     let registry = crate::registry();
     let references: Vec<&str> = registry.references().collect();
     for stage in ["validate", "inflight", "account", "confirm"] {
@@ -232,5 +232,5 @@ fn ships_all_stages_twice_and_the_generator() {
             );
         }
     }
-    assert_eq!(references.len(), 9, "{references:?}");
+    assert_eq!(references[8..], ["generator@1.0.0", "velocity@1.0.0"], "{references:?}");
 }

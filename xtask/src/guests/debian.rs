@@ -51,16 +51,21 @@ fn linker() -> Option<PathBuf> {
 
 /// The same, after installing the packages, which only root on a Debian machine can.
 pub fn added() -> Option<Toolchain> {
+    add(&PACKAGES)?;
+    installed()
+}
+
+/// Installs packages, if that is possible without asking anybody.
+pub fn add(packages: &[&str]) -> Option<()> {
     let root = run::output(Command::new("id").arg("-u"))? == "0";
     if !root || !Path::new("/usr/bin/apt-get").is_file() {
         return None;
     }
-    eprintln!("guests: apt-get install {}", PACKAGES.join(" "));
+    eprintln!("guests: apt-get install {}", packages.join(" "));
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
-    install.extend(PACKAGES);
-    apt(&install)?;
-    installed()
+    install.extend(packages);
+    apt(&install)
 }
 
 fn apt(arguments: &[&str]) -> Option<()> {

@@ -25,7 +25,12 @@ pub fn component(module: &Path) -> Result<Component> {
     let bytes = encode(&core)
         .map_err(|error| miette!("{error}"))
         .wrap_err_with(context)?;
-    let world = world(&bytes).wrap_err_with(context)?;
+    known(bytes).wrap_err_with(context)
+}
+
+/// A component that is one already.
+pub fn known(bytes: Vec<u8>) -> Result<Component> {
+    let world = world(&bytes)?;
     Ok(Component { bytes, world })
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use miette::{IntoDiagnostic, Result, WrapErr};
 use sha2::{Digest, Sha256};
 
+use super::javascript::Tools;
 use super::list::Guest;
 use super::toolchain::Toolchain;
 use crate::workspace;
@@ -13,12 +14,16 @@ use crate::workspace;
 const FILE: &str = "fingerprint";
 
 /// Folders and files of the workspace that guests are made of, the encoder among them.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 14] = [
     "stages",
     "examples/orders/messages",
     "examples/orders/reserve",
     "examples/orders/ship",
     "examples/orders/generator",
+    "examples/validators/rust",
+    "examples/validators/javascript/validator.js",
+    "examples/validators/javascript/package.json",
+    "examples/validators/javascript/package-lock.json",
     "tests/guests",
     "wit",
     "xtask/src/guests",
@@ -27,14 +32,14 @@ const SOURCES: [&str; 10] = [
 ];
 
 /// A hash of all that guests are made of.
-pub fn of(guests: &[Guest], toolchain: &Toolchain) -> Result<String> {
+pub fn of(guests: &[Guest], toolchain: &Toolchain, javascript: Option<&Tools>) -> Result<String> {
     let mut files = Vec::new();
     for source in SOURCES {
         collect(&workspace::root().join(source), &mut files)?;
     }
     files.sort();
     let mut hash = Sha256::new();
-    hash.update(format!("{guests:?}\n{}\n", toolchain.version));
+    hash.update(format!("{guests:?}\n{}\n{javascript:?}\n", toolchain.version));
     for file in files {
         let bytes = fs::read(&file)
             .into_diagnostic()

@@ -38,10 +38,11 @@ const PRODUCT: [(&str, &str); 5] = [
 ];
 
 /// Guests of the examples, which the product ships as well: component name, package and folder.
-const EXAMPLES: [(&str, &str, &str); 3] = [
+const EXAMPLES: [(&str, &str, &str); 4] = [
     ("reserve", "orders-reserve", "examples/orders/reserve"),
     ("ship", "orders-ship", "examples/orders/ship"),
     ("orders", "orders-generator", "examples/orders/generator"),
+    ("velocity", "example-velocity", "examples/validators/rust"),
 ];
 
 /// A crate that ships as a component.
@@ -188,7 +189,7 @@ mod tests {
                 .map(|guest| guest.name.as_str())
         };
         let stages = ["validate", "inflight", "account", "confirm", "generator"];
-        assert!(name(false).eq(stages.into_iter().chain(["reserve", "ship", "orders"])));
+        assert!(name(false).eq(stages.into_iter().chain(["reserve", "ship", "orders", "velocity"])));
         assert!(name(true).any(|name| name == "echo"));
     }
 }

@@ -1,10 +1,11 @@
-//! `guests`: every stage and generator as a component in `target/guests`.
+//! `guests`: every stage, generator and validator as a component in `target/guests`.
 
 mod compile;
 mod debian;
 mod encode;
 mod fingerprint;
 mod index;
+mod javascript;
 mod list;
 mod rustup;
 mod toolchain;
@@ -57,13 +58,17 @@ pub fn build() -> Result<()> {
     let _alone = lock(&dir)?;
     let guests = list::all()?;
     let toolchain = toolchain::find()?;
-    let fingerprint = fingerprint::of(&guests, &toolchain)?;
+    let javascript = javascript::tools();
+    let fingerprint = fingerprint::of(&guests, &toolchain, javascript.as_ref())?;
     if fingerprint::matches(&dir, &fingerprint) && index::complete(&dir) {
         eprintln!("guests: nothing changed");
         return Ok(());
     }
     fingerprint::forget(&dir)?;
-    let built = make(&dir, &toolchain, &guests)?;
+    let mut built = make(&dir, &toolchain, &guests)?;
+    if javascript.is_some() {
+        built.fixtures.push(make_javascript(&dir)?);
+    }
     for (dir, entries) in built.by_folder(&dir) {
         Index::new(entries).write(&dir)?;
     }
@@ -81,17 +86,18 @@ fn build_some(names: &[String]) -> Result<()> {
     let dir = folder()?;
     let _alone = lock(&dir)?;
     let mut guests = list::all()?;
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| guests.iter().all(|guest| guest.name != **name))
-    {
-        let known: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
+    let known = || guests.iter().map(|guest| guest.name.as_str()).chain([javascript::NAME]);
+    if let Some(unknown) = names.iter().find(|name| known().all(|guest| guest != **name)) {
+        let known: Vec<&str> = known().collect();
         bail!("no guest is named {unknown}; there are {}", known.join(", "));
     }
     guests.retain(|guest| names.contains(&guest.name));
     // The rest may be old: the next full build has to look.
     fingerprint::forget(&dir)?;
-    let built = make(&dir, &toolchain::find()?, &guests)?;
+    let mut built = make(&dir, &toolchain::find()?, &guests)?;
+    if names.iter().any(|name| name == javascript::NAME) && javascript::tools().is_some() {
+        built.fixtures.push(make_javascript(&dir)?);
+    }
     for (dir, entries) in built.by_folder(&dir) {
         Index::read(&dir).unwrap_or_default().with(entries).write(&dir)?;
     }
@@ -148,6 +154,15 @@ fn make(dir: &Path, toolchain: &Toolchain, guests: &[Guest]) -> Result<Built> {
         }
     }
     Ok(built)
+}
+
+fn make_javascript(dir: &Path) -> Result<Entry> {
+    Entry::write(
+        dir,
+        &javascript::guest(),
+        javascript::VERSION,
+        &javascript::component()?,
+    )
 }
 
 fn folder() -> Result<PathBuf> {

@@ -15,6 +15,9 @@ mod quarantine;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod validators;
+
+pub use validators::Validator;
 
 /// A validated `pipeline.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,6 +62,8 @@ pub struct Stage {
     pub limits: Limits,
     /// What becomes of records that it cannot treat.
     pub quarantine: Quarantine,
+    /// In front of the whole input, in this order.
+    pub validators: Vec<Validator>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,6 +6,7 @@
 use super::check;
 use super::problem::{ManifestError, Problem};
 use super::raw::{At, Checked, Fields, Value};
+use super::validators;
 use super::{
     Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule, Manifest, Stage,
     Topic,
@@ -176,6 +177,7 @@ fn stage(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Stage>> {
             .get("limits")
             .map_or_else(|| Ok(Limits::default()), |v| stage_limits(&v))?,
         quarantine: super::quarantine::quarantine(&fields)?,
+        validators: validators::read(fields.get("validator"))?,
     };
     fields.close()?;
     Ok(check::Wired {
@@ -219,7 +221,7 @@ fn outputs(fields: &Fields<'_>) -> Checked<Outputs> {
     Ok((outputs, named_topics))
 }
 
-fn component(fields: &Fields<'_>) -> Checked<String> {
+pub(super) fn component(fields: &Fields<'_>) -> Checked<String> {
     let value = fields.need("component")?;
     let text = value.string()?.value;
     if text.starts_with("oci:") {
@@ -243,7 +245,7 @@ fn component(fields: &Fields<'_>) -> Checked<String> {
     Ok(text)
 }
 
-fn config(fields: &Fields<'_>) -> Checked<serde_json::Value> {
+pub(super) fn config(fields: &Fields<'_>) -> Checked<serde_json::Value> {
     match fields.get("config") {
         None => Ok(serde_json::json!({})),
         Some(value) => {

@@ -10,3 +10,4 @@ mod host;
 mod misbehaviour;
 mod misfits;
 mod stages;
+mod validators;

@@ -3,7 +3,6 @@
 use super::deployment::Deployment;
 use super::error::Refusal;
 use super::fold::Fold;
-use super::versions::config_json;
 use super::wire::News;
 use fermata_core::codes;
 use fermata_core::control::{Command, DeploymentState, Fact, Parked, Verb};
@@ -19,6 +18,8 @@ pub struct Known<'a> {
     pub settled: &'a dyn Fn(&StageName) -> bool,
     /// Has a stage or task stopped by itself?
     pub stopped: &'a dyn Fn() -> bool,
+    /// Digest of the setup that the manifest asks for.
+    pub setup: &'a dyn Fn(&StageName) -> Result<Digest, Refusal>,
     /// What keeps the pipeline from being drained just now.
     pub blocking: &'a dyn Fn() -> Vec<String>,
 }
@@ -95,7 +96,7 @@ impl Known<'_> {
             } => {
                 let stage = self.stage(stage)?;
                 self.free(&stage.name, false)?;
-                let config = Digest::of(config_json(stage).as_bytes());
+                let config = (self.setup)(&stage.name)?;
                 let probation = u64::try_from(self.manifest.probation.as_millis()).unwrap_or(u64::MAX);
                 let step = Step {
                     stage: &stage.name,

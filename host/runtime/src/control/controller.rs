@@ -185,6 +185,7 @@ impl Controller {
                             manifest: &self.manifest,
                             settled: &|stage| self.settled(stage),
                             stopped: &|| self.stopped(),
+                            setup: &|stage| self.versions.asked(stage),
                             blocking: &|| quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles),
                         },
                         &command,

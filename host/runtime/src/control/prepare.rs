@@ -3,6 +3,7 @@
 
 use super::error::Refusal;
 use super::versions::Loaded;
+use crate::guarded;
 use fermata_core::codes;
 use fermata_core::limits::Limits;
 use fermata_core::ports::{Artifacts, Executor, Moment, Probe};
@@ -48,7 +49,8 @@ impl Workshop {
             );
             return Err(Refusal::new(codes::COMPONENT_MISSING, because));
         }
-        let version = self.executor.prepare(&artifact, &job.config_json, &job.limits)?;
+        let (executor, artifacts) = (&*self.executor, &*self.artifacts);
+        let version = guarded::prepare(executor, artifacts, &artifact, &job.config_json, &job.limits)?;
         if version.id() != job.version {
             let because = format!("{} was prepared where {} was asked for", version.id(), job.version);
             return Err(Refusal::new(codes::CONTROL_REFUSED, because));

@@ -7,7 +7,7 @@ use super::fold::Fold;
 use super::prepare::{Preparations, Preparing, Workshop};
 use super::rest::Rest;
 use super::rollout::goes;
-use super::versions::{Versions, config_json};
+use super::versions::Versions;
 use super::view::{ControlState, ControlView, Flow};
 use super::wire::{self, News};
 use crate::board::Board;
@@ -17,7 +17,7 @@ use fermata_core::control::{DeploymentState, Fact};
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, Probe, StateStore};
-use fermata_core::{Digest, Shard, StageName, VersionId};
+use fermata_core::{Shard, StageName, VersionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         artifacts,
         probe,
     };
-    let mut versions = Versions::new(&manifest, &*log, &fold)?;
+    let mut versions = Versions::new(&manifest, &*log, &fold, &*workshop.artifacts)?;
     let mut begin = Beginning {
         workshop: &workshop,
         versions: &mut versions,
@@ -154,7 +154,7 @@ impl Beginning<'_> {
         let known = self.fold.stages.get(&stage.name);
         let Some(live) = known.filter(|live| live.deployment > 0 || !self.never_ran) else {
             let artifact = self.workshop.artifacts.resolve(&stage.component)?;
-            let config = Digest::of(config_json(stage).as_bytes());
+            let config = self.versions.asked(&stage.name)?;
             let version = VersionId {
                 component: artifact.digest,
                 config,
@@ -194,7 +194,13 @@ impl Beginning<'_> {
         let Ok(artifact) = self.workshop.artifacts.resolve(&stage.component) else {
             return;
         };
-        let config = Digest::of(config_json(stage).as_bytes());
+        let config = match self.versions.asked(&stage.name) {
+            Ok(config) => config,
+            Err(refusal) => {
+                tracing::warn!(code = refusal.code, "stage {}: {}", stage.name, refusal.because);
+                return;
+            }
+        };
         let written = VersionId {
             component: artifact.digest,
             config,

@@ -4,21 +4,23 @@ use super::error::Refusal;
 use super::fold::Fold;
 use super::prepare::{Job, Workshop};
 use super::receipts;
+use crate::guarded;
 use fermata_core::codes;
 use fermata_core::journal::{JournalRecord, VersionEntry};
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::names::Purpose;
-use fermata_core::ports::{Log, LogError, Version};
+use fermata_core::ports::{Artifacts, Log, LogError, Version};
 use fermata_core::{Digest, Shard, StageName, VersionId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The JSON text that a stage's component is initialised with; its digest is half of the version.
+/// The JSON text that a stage's component is initialised with. With the validators in front of the stage it is the
+/// setup ([`guarded`]), whose digest is half of the version.
 pub fn config_json(stage: &Stage) -> String {
     stage.config.to_string()
 }
 
-/// A version and the text it was initialised with.
+/// A version and the setup it was prepared from.
 #[derive(Clone)]
 pub struct Loaded {
     pub version: Arc<dyn Version>,
@@ -28,13 +30,16 @@ pub struct Loaded {
 /// By stage, since limits differ between stages.
 pub struct Versions {
     ready: BTreeMap<(StageName, VersionId), Loaded>,
+    /// Setups that are known, by digest.
     configs: BTreeMap<Digest, String>,
+    /// What the manifest asks for.
+    asked: BTreeMap<StageName, Result<Digest, Refusal>>,
 }
 
 impl Versions {
     /// Knows every configuration that the stages run or may go back to: the manifest's, those of the shards' newest
     /// journal records, and for what is still unknown those of the receipts.
-    pub fn new(manifest: &Manifest, log: &dyn Log, fold: &Fold) -> Result<Self, LogError> {
+    pub fn new(manifest: &Manifest, log: &dyn Log, fold: &Fold, artifacts: &dyn Artifacts) -> Result<Self, LogError> {
         let mut configs = BTreeMap::new();
         let journal = Purpose::Journal.topic(&manifest.name);
         for shard in (0..manifest.partitions).map(Shard) {
@@ -45,9 +50,14 @@ impl Versions {
             let record = JournalRecord::decode_bytes(last.value.as_deref().unwrap_or_default());
             learn(&mut configs, record.map(|r| r.versions).unwrap_or_default());
         }
+        let mut asked = BTreeMap::new();
         for stage in &manifest.stages {
-            let text = config_json(stage);
-            configs.insert(Digest::of(text.as_bytes()), text);
+            let found = guarded::setup(stage, artifacts).map(|text| {
+                let digest = Digest::of(text.as_bytes());
+                configs.insert(digest, text);
+                digest
+            });
+            asked.insert(stage.name.clone(), found);
         }
         for deployment in fold.deployments.values() {
             if ![deployment.old, deployment.new]
@@ -60,6 +70,15 @@ impl Versions {
         Ok(Self {
             ready: BTreeMap::new(),
             configs,
+            asked,
+        })
+    }
+
+    /// Digest of the setup that the manifest asks for; refused when a validator of it was not found at the start.
+    pub fn asked(&self, stage: &StageName) -> Result<Digest, Refusal> {
+        self.asked.get(stage).cloned().unwrap_or_else(|| {
+            let because = format!("the manifest has no stage {stage}");
+            Err(Refusal::new(codes::MANIFEST_REFERENCE, because))
         })
     }
 

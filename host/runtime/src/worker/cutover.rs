@@ -49,8 +49,9 @@ impl Worker {
                 }
                 Some(old) => {
                     let known = self.loaded.get(&old.id()).cloned();
-                    let old =
-                        known.unwrap_or_else(|| Arc::new(Loaded::new(&wiring, old.clone(), stage.config_json.clone())));
+                    // After a restart it is met here first, and the journal must have its own setup, not the new one's.
+                    let own = || old.setup().unwrap_or(&stage.config_json).to_owned();
+                    let old = known.unwrap_or_else(|| Arc::new(Loaded::new(&wiring, old.clone(), own())));
                     self.loaded.insert(old.id(), old.clone());
                     self.second.insert(wiring.stage.clone(), old);
                 }

@@ -378,7 +378,7 @@ fn short_cause(identity: &str) -> &str {
     identity.split_once('#').map_or("", |(_, steps)| steps)
 }
 
-fn bounded(text: &str, most: usize) -> &str {
+pub(super) fn bounded(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;

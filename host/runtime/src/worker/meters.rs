@@ -1,6 +1,7 @@
 //! What the demo and `status` show live: rates and latencies, updated only after a durable commit.
 
 use super::context::{Change, MetricChange};
+use fermata_core::names::metrics::VALIDATOR_RECORDS;
 use fermata_core::{StageName, TopicName};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -46,6 +47,10 @@ impl Meters {
         }
         let mut all = self.business.lock();
         for (stage, MetricChange { metric, labels, change }) in changes {
+            let labels = match metric == VALIDATOR_RECORDS {
+                true => bounded(&all, &stage, labels),
+                false => labels,
+            };
             let value = all.entry((stage, metric, labels));
             match change {
                 Change::Add(n) => match value.or_insert(Value::Counter(0)) {
@@ -84,5 +89,57 @@ impl Meters {
     }
     pub fn reset(&self) {
         self.latency.lock().clear();
+    }
+}
+
+/// Different verdicts of one validator that are counted apart: its codes are its own, and may be without end.
+const VERDICTS: usize = 64;
+const OTHERS: &str = "others";
+
+/// The labels of a validator's series, or those of the one that stands for all further verdicts.
+fn bounded(all: &BTreeMap<Series, Value>, stage: &StageName, labels: Vec<String>) -> Vec<String> {
+    let series = (stage.clone(), VALIDATOR_RECORDS.to_owned(), labels);
+    let validator = series.2[..1].to_vec();
+    let first = (series.0.clone(), series.1.clone(), validator.clone());
+    let known = all
+        .range(first..)
+        .take_while(|((s, m, l), _)| *s == series.0 && *m == series.1 && l.starts_with(&validator));
+    if all.contains_key(&series) || known.count() < VERDICTS {
+        return series.2;
+    }
+    vec![validator.into_iter().next().unwrap_or_default(), OTHERS.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_validator_with_codes_without_end_has_a_bounded_number_of_series() {
+        let meters = Meters::default();
+        let stage: StageName = "check".parse().unwrap();
+        let seen = |validator: &str, verdict: &str| {
+            let change = MetricChange {
+                metric: VALIDATOR_RECORDS.into(),
+                labels: vec![validator.into(), verdict.into()],
+                change: Change::Add(1),
+            };
+            meters.business(vec![(stage.clone(), change)]);
+        };
+        for n in 0..1_000 {
+            seen("endless", &format!("code-{n}"));
+            seen("calm", "accepted");
+        }
+        let series = meters.series();
+        let of = |name: &'static str| series.iter().filter(move |((_, _, labels), _)| labels[0] == name);
+        assert_eq!(of("endless").count(), VERDICTS + 1);
+        let sum: u64 = of("endless")
+            .map(|(_, value)| match value {
+                Value::Counter(n) => *n,
+                other => panic!("{other:?}"),
+            })
+            .sum();
+        assert_eq!(sum, 1_000, "each is counted somewhere");
+        assert_eq!(of("calm").map(|(_, v)| *v).collect::<Vec<_>>(), [Value::Counter(1_000)]);
     }
 }

@@ -10,6 +10,7 @@ mod cutover;
 pub mod fusion;
 pub mod journaling;
 pub mod lineage;
+pub mod memos;
 pub mod meters;
 mod orders;
 pub mod overlay;
@@ -22,6 +23,7 @@ mod suspicion;
 pub mod task;
 mod ticking;
 pub mod timers;
+pub mod validation;
 pub mod wiring;
 
 use crate::board::{Board, Directive, Intake, Orders};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fermata_core::Digest;
 use fermata_core::manifest::AtLimit;
 use fermata_core::ports::StateError;
+use fermata_core::validation;
 use std::sync::Arc;
 
 /// Code of the dead letter of a record that should have waited, were there room.
@@ -51,6 +52,8 @@ impl Task {
         if let Some(key) = key
             && let Ended::DeadLetter(failed) = &ran.ended
             && self.policy.keeps(failed.fault)
+            // Its own policy says where what a validator refuses goes.
+            && !validation::gave(&failed.code)
         {
             let by = ran.by.id().component;
             if let Some(ended) = self.keep(key, work, begun_by, failed, by).map_err(said)? {

@@ -57,7 +57,7 @@ impl Task {
         good.again = None;
         let mark = self.mark();
         let live = self.loaded.clone();
-        let judged = self.judge(&good, instances, &live)?;
+        let (judged, _) = self.judge(&good, instances, &live)?;
         self.undo_to(&mark);
         let why = match judged {
             Judged::Outcome(_) => return Ok(None),

@@ -4,6 +4,7 @@ use super::context::{LogBudget, MetricChange, Stores, TaskContext};
 use super::lineage::{self, Failed, Subject, Work};
 use super::overlay::{Overlay, Savepoint};
 use super::timers::{Timer, Timers};
+use super::validation::Gate;
 use super::wiring::Wiring;
 use bytes::Bytes;
 use fermata_core::journal::{Counts, Unparking, VersionEntry};
@@ -42,6 +43,8 @@ impl Loaded {
 #[derive(Default)]
 pub struct Instances {
     warm: HashMap<VersionId, Warm>,
+    /// The validators in front of them.
+    pub(super) gate: Gate,
     /// For proofs: no instance lives longer than one call.
     pub drop_after_each: bool,
 }
@@ -54,6 +57,10 @@ struct Warm {
 impl Instances {
     /// Makes one ready, so that a cutover does not wait for it later.
     pub fn warm_up(&mut self, loaded: &Loaded) -> Result<(), Fault> {
+        self.warm_stage(loaded)?;
+        self.gate.warm_up(loaded)
+    }
+    fn warm_stage(&mut self, loaded: &Loaded) -> Result<(), Fault> {
         if let Entry::Vacant(place) = self.warm.entry(loaded.id()) {
             let instance = loaded.version.instantiate()?;
             place.insert(Warm { instance, used: false });
@@ -62,14 +69,16 @@ impl Instances {
     }
     pub fn clear(&mut self) {
         self.warm.clear();
+        self.gate.clear();
     }
     pub fn keep_only(&mut self, live: impl Fn(&VersionId) -> bool) {
         self.warm.retain(|id, _| live(id));
+        self.gate.keep_only(live);
     }
 }
 
 /// How often a call that met its wall-time deadline is tried again, each time with a longer one.
-const STRETCHES: [u32; 2] = [4, 16];
+pub(super) const STRETCHES: [u32; 2] = [4, 16];
 
 /// What came of one piece of work.
 pub struct Ran {
@@ -396,14 +405,15 @@ impl Task {
     /// the same state. `second`: the version that is asked before a fault of this one counts.
     pub fn run(&mut self, work: &Work, instances: &mut Instances, second: Option<&Arc<Loaded>>) -> Result<Ran, String> {
         let live = self.loaded.clone();
-        let first = self.judge(work, instances, &live)?;
-        let (verdict, by, refuted) = match (first, second) {
+        let (first, tally) = self.judge(work, instances, &live)?;
+        let (verdict, by, refuted, tally) = match (first, second) {
             (Judged::Fault(fault), Some(old)) if old.id() != live.id() => match self.judge(work, instances, old)? {
-                Judged::Outcome(outcome) => (Judged::Outcome(outcome), old.clone(), Some(fault)),
-                _ => (Judged::Fault(fault), live, None),
+                (Judged::Outcome(outcome), tally) => (Judged::Outcome(outcome), old.clone(), Some(fault), tally),
+                _ => (Judged::Fault(fault), live, None, tally),
             },
-            (verdict, _) => (verdict, live, None),
+            (verdict, _) => (verdict, live, None, tally),
         };
+        self.context_mut().metrics.extend(tally);
         let ended = match verdict {
             Judged::Outcome(Ok(emissions)) => {
                 self.counts.emitted += emissions.len() as u64;
@@ -435,7 +445,8 @@ impl Task {
         Ok(Ran { ended, by, refuted })
     }
 
-    pub(super) fn judge(&mut self, work: &Work, instances: &mut Instances, by: &Arc<Loaded>) -> Result<Judged, String> {
+    /// What the stage itself says, once nothing before it has refused the record.
+    pub(super) fn ask(&mut self, work: &Work, instances: &mut Instances, by: &Arc<Loaded>) -> Result<Judged, String> {
         if let Some(refused) = &work.refused {
             return Ok(Judged::Outcome(Err(refused.clone())));
         }
@@ -494,7 +505,7 @@ impl Task {
         by: &Arc<Loaded>,
         stretch: Option<u32>,
     ) -> Result<(Result<Outcome, Failure>, bool), Fault> {
-        instances.warm_up(by)?;
+        instances.warm_stage(by)?;
         let warm = instances.warm.get_mut(&by.id()).expect("warmed up just now");
         if let Some(factor) = stretch {
             warm.instance.stretch(factor);

@@ -1,6 +1,6 @@
 //! A stage of the manifest as its tasks need it.
 
-use super::{quarantine, timers};
+use super::{memos, quarantine, timers};
 use fermata_core::limits::Limits;
 use fermata_core::manifest::{Manifest, Quarantine, Stage};
 use fermata_core::names::Purpose;
@@ -29,6 +29,7 @@ pub struct Wiring {
     /// What becomes of records that the stage cannot treat, and where they are kept.
     pub quarantine: Quarantine,
     pub parked: Arc<Namespace>,
+    pub memos: Arc<Namespace>,
     /// Grows when the stage is reset: a reader of another generation reads everything again.
     pub generation: u64,
     /// `stage@generation`, as in the header `fermata-done`.
@@ -53,6 +54,7 @@ impl Wiring {
             timers: timers::namespace(&stage.name),
             quarantine: stage.quarantine,
             parked: quarantine::namespace(&stage.name),
+            memos: memos::namespace(&stage.name),
             generation,
             mark: format!("{}@{generation}", stage.name),
         }

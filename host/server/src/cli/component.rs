@@ -9,6 +9,7 @@ use crate::host::artifacts;
 use fermata_core::description::{Description, Port};
 use fermata_core::limits::Limits;
 use fermata_core::ports::Artifact;
+use fermata_engine::Inspected;
 use serde_json::json;
 use std::path::Path;
 
@@ -28,13 +29,20 @@ pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, verb: Comp
         None => artifacts::file(Path::new(&component))?,
     };
     let artifact = Artifact::new(bytes);
-    let description = executor::wasm()?.inspect(&artifact, &Limits::default())?;
+    let description = match executor::wasm()?.inspect(&artifact, &Limits::default())? {
+        Inspected::Stage(description) => description,
+        Inspected::Validator => {
+            validator(talk, &component, &artifact);
+            return Ok(Exit::Ok);
+        }
+    };
     if talk.json() {
         talk.print_json(&json!({
             "schema": "fermata.component/1",
             "component": component,
             "digest": artifact.digest.full(),
             "bytes": artifact.bytes.len(),
+            "world": "stage",
             "description": description,
         }));
     } else {
@@ -43,13 +51,31 @@ pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, verb: Comp
     Ok(Exit::Ok)
 }
 
+/// A validator says nothing of itself; that it fits its world is all there is to know.
+fn validator(talk: &Talk, component: &str, artifact: &Artifact) {
+    if talk.json() {
+        return talk.print_json(&json!({
+            "schema": "fermata.component/1",
+            "component": component,
+            "digest": artifact.digest.full(),
+            "bytes": artifact.bytes.len(),
+            "world": "validator",
+            "imports": [],
+        }));
+    }
+    talk.print("a validator: it stands in front of a stage (`validator = [...]` of the stage in the manifest)");
+    talk.print(size(artifact));
+    talk.print("imports  none");
+}
+
+fn size(artifact: &Artifact) -> String {
+    let kib = artifact.bytes.len().div_ceil(1024);
+    format!("sha256:{}  {kib} KiB", artifact.digest.full())
+}
+
 fn print(talk: &Talk, artifact: &Artifact, description: &Description) {
     talk.print(format!("{} {}", description.name, description.version));
-    talk.print(format!(
-        "sha256:{}  {} KiB",
-        artifact.digest.full(),
-        artifact.bytes.len().div_ceil(1024)
-    ));
+    talk.print(size(artifact));
     let ports = |ports: &[Port]| ports.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
     talk.print(format!("in   {}", ports(&description.inputs)));
     talk.print(format!("out  {}", ports(&description.outputs)));

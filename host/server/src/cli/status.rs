@@ -13,6 +13,9 @@ pub fn run(talk: &Talk, mut client: Client) -> Result<Exit, Failure> {
     } else {
         talk.print(head(&status));
         talk.print(stages(&status));
+        if let Some(validators) = validators(&status) {
+            talk.print(validators);
+        }
         for line in remarks(&status) {
             talk.print(line);
         }
@@ -67,6 +70,36 @@ fn stages(status: &Value) -> String {
         ],
         &rows.collect::<Vec<_>>(),
     )
+}
+
+/// `None`: no stage has one.
+fn validators(status: &Value) -> Option<String> {
+    let mut rows = Vec::new();
+    for stage in status["stages"].as_array().into_iter().flatten() {
+        for v in stage["validators"].as_array().into_iter().flatten() {
+            let codes = |name: &str| {
+                let codes = v[name].as_object().into_iter().flatten();
+                let shown: Vec<String> = codes
+                    .map(|(code, n)| format!("{code} {}", grouped(n.as_u64().unwrap_or_default())))
+                    .collect();
+                if shown.is_empty() {
+                    "-".to_owned()
+                } else {
+                    shown.join(", ")
+                }
+            };
+            rows.push(vec![
+                plain(&v["validator"]),
+                plain(&stage["stage"]),
+                plain(&v["mode"]),
+                grouped(v["seen"].as_u64().unwrap_or_default()),
+                codes("refused"),
+                codes("faults"),
+            ]);
+        }
+    }
+    let heads = ["VALIDATOR", "STAGE", "MODE", "SEEN", "REFUSED", "FAULTS"];
+    (!rows.is_empty()).then(|| table(&heads, &rows))
 }
 
 /// What a person should know beyond the figures.

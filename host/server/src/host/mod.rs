@@ -13,6 +13,7 @@ pub mod hold;
 pub mod persist;
 pub mod status;
 mod threads;
+pub mod validators;
 pub mod watch;
 
 pub use app::App;

@@ -1,6 +1,6 @@
 //! The pipeline at a glance, for `status`, the demo's goal line and the API.
 
-use super::{App, figures, goals, watch};
+use super::{App, figures, goals, validators, watch};
 use fermata_core::journal::Counts;
 use fermata_runtime::control::Flow;
 use serde_json::{Value, json};
@@ -106,6 +106,7 @@ pub fn stages(app: &App) -> Value {
     let reports = app.board.reports();
     let counts = counts(app);
     let window = app.watch.window(app, WINDOW);
+    let validated = validators::counted(app);
     let each = app.manifest.stages.iter().map(|stage| {
         let live = directive.stages.get(&stage.name);
         let count = counts.get(stage.name.as_str()).copied().unwrap_or_default();
@@ -140,6 +141,7 @@ pub fn stages(app: &App) -> Value {
             "timers": count.timers,
             "parked": count.in_quarantine(),
             "paused": paused,
+            "validators": validators::of_stage(app, &stage.name, &validated),
         })
     });
     each.collect()

@@ -2,7 +2,7 @@
 
 use super::problem::{Answer, Problem};
 use super::{Shared, blocking};
-use crate::host::{App, figures, goals, status, watch};
+use crate::host::{App, figures, goals, status, validators, watch};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -43,6 +43,19 @@ fn render(app: &App) -> Result<String, String> {
         ] {
             line(format_args!(
                 "fermata_records_total{{pipeline=\"{pipeline}\",stage=\"{stage}\",outcome=\"{outcome}\"}} {count}"
+            ));
+        }
+    }
+    line(format_args!(
+        "# HELP {} Records that a validator saw, by its verdict",
+        metrics::VALIDATOR_RECORDS
+    ));
+    line(format_args!("# TYPE {} counter", metrics::VALIDATOR_RECORDS));
+    for ((stage, validator), verdicts) in validators::counted(app) {
+        for (verdict, count) in verdicts {
+            line(format_args!(
+                "{}{{pipeline=\"{pipeline}\",stage=\"{stage}\",validator=\"{validator}\",verdict=\"{verdict}\"}} {count}",
+                metrics::VALIDATOR_RECORDS
             ));
         }
     }

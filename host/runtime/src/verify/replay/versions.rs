@@ -7,6 +7,7 @@ use fermata_core::VersionId;
 use fermata_core::journal::VersionEntry;
 
 use super::Replay;
+use crate::guarded;
 use crate::worker::task::Loaded;
 use crate::worker::wiring::Wiring;
 
@@ -33,10 +34,10 @@ impl<'a> Versions<'a> {
             return Ok(loaded.clone());
         }
         let artifact = self.replay.artifacts.get(&id.component).map_err(|e| e.to_string())?;
-        let prepared = self
-            .replay
-            .executor
-            .prepare(&artifact, &entry.config_json, &wiring.limits);
+        let Replay {
+            executor, artifacts, ..
+        } = *self.replay;
+        let prepared = guarded::prepare(executor, artifacts, &artifact, &entry.config_json, &wiring.limits);
         let version = prepared.map_err(|e| format!("version {id} cannot be prepared again: {e}"))?;
         if version.id() != id {
             return Err(format!(

@@ -6,6 +6,7 @@ mod demo;
 mod durability;
 mod guests;
 mod kills;
+mod manifests;
 mod poison;
 mod records;
 mod sandbox;

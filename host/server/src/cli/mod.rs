@@ -2,13 +2,17 @@
 
 pub mod args;
 pub mod client;
+mod completion;
 mod component;
+mod config;
 mod deploy;
+mod explain;
 mod flow;
 mod generate;
 mod records;
 mod status;
 pub mod talk;
+mod validate;
 mod verify;
 mod view;
 
@@ -41,6 +45,10 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Dlq(verb) => records::dlq(&talk, client()?, verb),
         Verb::Verify(args) => verify::run(&talk, client, args),
         Verb::Component(verb) => component::run(&talk, client, verb),
+        Verb::Validate(args) => validate::run(&talk, &args),
+        Verb::Config(verb) => config::run(&talk, &verb),
+        Verb::Explain { code } => explain::run(&talk, code.as_deref()),
+        Verb::Completion { shell } => completion::run(shell),
         Verb::Version => {
             if talk.json() {
                 talk.print_json(&json!({
@@ -94,6 +102,10 @@ mod tests {
             &["__compile", "in", "out"],
             &["deployments"],
             &["verify", "--data-dir", "d", "--replay"],
+            &["validate", "p.toml", "--env", "prod", "-o", "json"],
+            &["config", "show", "p.toml"],
+            &["explain", "F0101"],
+            &["completion", "zsh"],
         ] {
             let all = ["fermata"].iter().chain(verb);
             assert!(Cli::try_parse_from(all).is_ok(), "{verb:?}");

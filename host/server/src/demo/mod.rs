@@ -12,8 +12,9 @@ use crate::http;
 use crate::load::{BATCH, Load, Schedule, now};
 use crate::run::give_up;
 use crate::signals::Interrupt;
+use crate::source;
 use fermata_core::codes;
-use fermata_core::manifest::parse;
+use fermata_core::manifest::Source;
 use fermata_core::names::Purpose;
 use fermata_core::ports::Artifacts;
 use fermata_store::Options;
@@ -42,7 +43,9 @@ const PLAIN_REFRESH: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 
 pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
-    let manifest = Arc::new(parse::parse(MANIFEST_NAME, MANIFEST)?);
+    let source = Source::new(MANIFEST_NAME, MANIFEST).in_environment(args.env.name());
+    let (manifest, manifest_text) = source::runnable(&source)?;
+    let manifest = Arc::new(manifest);
     let generator = manifest
         .generators
         .first()
@@ -55,7 +58,7 @@ pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     let artifact = artifacts.resolve(&generator.component)?;
     let mut spec = HostSpec::new(
         manifest.clone(),
-        MANIFEST.to_owned(),
+        manifest_text,
         folder.path.clone(),
         executor.clone(),
         artifacts,

@@ -14,6 +14,7 @@ mod fitting;
 pub mod host;
 pub mod http;
 mod load;
+mod pages;
 mod run;
 mod signals;
 mod source;

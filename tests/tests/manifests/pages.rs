@@ -1,7 +1,7 @@
 //! Every code that a person can meet has a page, and every page is of a code.
 
 use fermata_core::{FaultCode, codes};
-use fermata_tests::harness::Cli;
+use fermata_tests::harness::{Cli, Server, ServerSpec};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -64,6 +64,20 @@ fn codes_in_the_source_are_of_the_list() {
         }
     }
     assert!(seen >= codes::ALL.len(), "the source was not found");
+}
+
+/// A problem of the API leads to its page.
+#[test]
+fn a_problem_leads_to_its_page() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&ServerSpec::payments(dir.path()));
+    let problem = server.get("/api/v1/pipelines/payments/views/inflght");
+    let kind = problem.body["type"].as_str().expect("problem+json has a type");
+    let page = server.get(kind);
+    assert_eq!((page.status, page.kind.as_str()), (200, "text/markdown; charset=utf-8"));
+    let code = problem.body["code"].as_str().expect("a code");
+    assert!(page.text.starts_with(&format!("# {code}: ")), "{}", page.text);
+    assert_eq!(server.get("/api/v1/errors/F9999").status, 404);
 }
 
 #[test]

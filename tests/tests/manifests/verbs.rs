@@ -133,7 +133,7 @@ fn an_environment_is_checked_even_when_it_is_not_chosen() {
 
 #[test]
 fn the_effective_manifest_is_one_again_and_names_every_origin() {
-    let (_dir, file) = edited(&[("noun = \"payments\"", PROD)]);
+    let (_dir, file) = edited(&[("noun = \"payments\"", PROD), ("fuel = 5_000_000, ", "")]);
     let plain = std::fs::read_to_string(&file).expect("written above");
     let cli = Cli::nowhere();
     let shown = cli.ok(&["config", "show", &file]);
@@ -141,7 +141,12 @@ fn the_effective_manifest_is_one_again_and_names_every_origin() {
         parse("shown", &shown).expect(&shown),
         parse("plain", &plain).expect("the example is right")
     );
-    for words in ["partitions = 4  # line ", "# default", "[stage.account]", "[[goal]]"] {
+    for words in [
+        "partitions = 4  # line ",
+        "limits.fuel = 5000000  # default",
+        "[stage.account]",
+        "[[goal]]",
+    ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
 

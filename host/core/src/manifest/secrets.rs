@@ -83,6 +83,9 @@ pub fn fill(config: &str, secrets: &dyn Secrets) -> Result<Filled, Unresolved> {
         return Ok(Filled::plain(config));
     };
     fill_in(&mut json, String::new(), secrets, &mut revealed)?;
+    // As a component quotes them.
+    let quoted: Vec<String> = revealed.iter().map(|s| Json::from(s.as_str()).to_string()).collect();
+    revealed.extend(quoted.iter().map(|q| q[1..q.len() - 1].to_owned()));
     // A secret within another one is masked with it.
     revealed.sort_by_key(|s: &String| std::cmp::Reverse(s.len()));
     Ok(Filled {
@@ -225,6 +228,7 @@ mod tests {
         assert_eq!(json["b"][0]["c"], "a \"quoted\"\nsecret");
         assert_eq!(json["d"], "${env:TOKEN} costs $5");
         assert_eq!(filled.mask("refused: hunter2".into()), "refused: ***");
+        assert_eq!(filled.mask(json["b"][0].to_string()), r#"{"c":"***"}"#);
         assert!(!fill(r#"{"a":1}"#, &Known).unwrap().holds_secrets());
     }
 

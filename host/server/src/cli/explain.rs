@@ -1,37 +1,11 @@
-//! `explain`: the page of an error code, from `docs/errors`, as this binary carries it.
+//! `explain`: the page of an error code.
 
 use super::talk::{Talk, table};
 use crate::failure::{Exit, Failure};
+use crate::pages::{PAGES, page};
 use fermata_core::codes;
 use fermata_core::manifest::parse::nearest;
 use serde_json::{Value, json};
-
-include!(concat!(env!("OUT_DIR"), "/pages.rs"));
-
-/// One page: its code, and what is written there (Markdown).
-pub struct Page {
-    pub code: &'static str,
-    pub text: &'static str,
-}
-
-impl Page {
-    /// The first line, without the code.
-    pub fn title(&self) -> &str {
-        let line = self.text.lines().next().unwrap_or_default();
-        line.trim_start_matches("# ")
-            .trim_start_matches(self.code)
-            .trim_start_matches(": ")
-    }
-
-    fn shape(&self) -> Value {
-        json!({ "schema": "fermata.explain/1", "code": self.code, "title": self.title(), "text": self.text })
-    }
-}
-
-/// The page of a code, however it is written.
-pub fn page(code: &str) -> Option<&'static Page> {
-    PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
-}
 
 pub fn run(talk: &Talk, code: Option<&str>) -> Result<Exit, Failure> {
     let Some(code) = code else {
@@ -40,7 +14,9 @@ pub fn run(talk: &Talk, code: Option<&str>) -> Result<Exit, Failure> {
     };
     let page = page(code).ok_or_else(|| unknown(code))?;
     if talk.json() {
-        talk.print_json(&page.shape());
+        talk.print_json(&json!({
+            "schema": "fermata.explain/1", "code": page.code, "title": page.title(), "text": page.text,
+        }));
     } else {
         talk.print(page.text.trim_end());
     }

@@ -39,7 +39,8 @@ fn asked() -> BTreeMap<String, BTreeSet<&'static str>> {
     );
     let mut all: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
     for (path, keys) in problems.asked.into_inner() {
-        let path = path.split('[').next().unwrap_or_default().to_owned() + if path.ends_with(']') { "[]" } else { "" };
+        let outside = path.split(['[', ']']).enumerate();
+        let path: String = outside.map(|(i, part)| if i % 2 == 0 { part } else { "[]" }).collect();
         all.entry(path).or_default().extend(keys);
     }
     all

@@ -1,5 +1,5 @@
-//! Embeds the components that `FERMATA_BUNDLES` (a folder with an `index.json`) holds, without it none, and the
-//! manifests of the examples.
+//! Embeds the components that `FERMATA_BUNDLES` (a folder with an `index.json`) holds, without it none, the manifests of
+//! the examples, and the pages of `docs/errors`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ fn main() {
     fs::write(out.join("bundles.rs"), code).expect("cargo's OUT_DIR can be written");
     let code = format!("static ALL: &[Example] = &[\n{}];\n", examples());
     fs::write(out.join("examples.rs"), code).expect("cargo's OUT_DIR can be written");
+    let code = format!("pub static PAGES: &[Page] = &[\n{}];\n", pages());
+    fs::write(out.join("pages.rs"), code).expect("cargo's OUT_DIR can be written");
 }
 
 /// Every `examples/<name>/pipeline.toml`, by name.
@@ -40,6 +42,23 @@ fn examples() -> String {
             name.to_string_lossy()
         )
         .expect("a String grows as needed");
+    }
+    code
+}
+
+/// One page for each error code, in the order of the codes.
+fn pages() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let files = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{} cannot be read: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|e| e == "md"));
+    files.sort();
+    let mut code = String::new();
+    for file in files {
+        let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        writeln!(code, "    Page {{ code: {stem:?}, text: include_str!({file:?}) }},")
+            .expect("a String grows as needed");
     }
     code
 }

@@ -8,6 +8,7 @@ mod durability;
 mod guests;
 mod kills;
 mod orders;
+mod manifests;
 mod poison;
 mod quarantine;
 mod records;

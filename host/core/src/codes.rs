@@ -15,6 +15,8 @@ codes! {
     MANIFEST_REFERENCE = "F0102";
     /// A value of the manifest is outside its range.
     MANIFEST_VALUE = "F0103";
+    /// A reference to a secret is malformed, or what it stands for is not there.
+    MANIFEST_SECRET = "F0104";
     /// A component's port is not wired, or the manifest wires one that it lacks.
     MANIFEST_PORT = "F0107";
     /// The component was not found or cannot be read.
@@ -29,6 +31,8 @@ codes! {
     COMPONENT_NO_BUNDLES = "F0205";
     /// The component does not compile within its limits.
     COMPONENT_COMPILE = "F0206";
+    /// The configuration does not fit the component's config-schema.
+    COMPONENT_CONFIG = "F0207";
     /// A record cannot be taken in.
     RECORD_REFUSED = "F0301";
     /// The topic is written by a stage: not for producers.

@@ -62,6 +62,8 @@ pub const LOG_LINES_PER_SECOND: u32 = 100;
 /// Fuel of `describe` and `init`, and of a view.
 pub const INIT_FUEL: u64 = 500_000_000;
 pub const VIEW_FUEL: u64 = 100_000_000;
+/// Rates and latencies are known this far back: the longest window of a goal.
+pub const MAX_GOAL_WINDOW: Duration = Duration::from_secs(600);
 /// Ticks while records flow are at least this far apart.
 pub const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// The probation of a deployment when neither the manifest nor the command names one.

@@ -9,6 +9,7 @@
 
 use crate::description::Description;
 use crate::limits::Limits;
+use crate::manifest::secrets::{Filled, Unresolved};
 use crate::outcome::{Due, Fault, Input, Outcome};
 use crate::validation::{Attached, ValidatorVersion};
 use crate::{CommitId, Digest, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, VersionId};
@@ -320,10 +321,35 @@ pub enum PrepareError {
     Contract(String),
     #[error("the component was refused by its own init: {0}")]
     Init(String),
+    #[error("its configuration does not fit the component's config-schema: {}", config_faults(.0))]
+    Config(Vec<ConfigFault>),
+    #[error("its configuration cannot be filled in: {0}")]
+    Secret(Unresolved),
     #[error("the component does not compile: {0}")]
     Compile(String),
     #[error("{0}")]
     Host(String),
+}
+
+/// One place of a configuration that the component does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// JSON Pointer into the configuration.
+    pub pointer: String,
+    /// What was found and what is allowed, without any secret.
+    pub found: String,
+}
+
+fn config_faults(faults: &[ConfigFault]) -> String {
+    let all: Vec<String> = faults.iter().map(|f| format!("{:?} {}", f.pointer, f.found)).collect();
+    all.join("; ")
+}
+
+/// What every configuration passes on its way into a component's `init`.
+pub trait Configs: Send + Sync {
+    /// Fills in the references of `config` (JSON text) and holds the result against `schema`, the component's own JSON
+    /// Schema, where it has one.
+    fn ready(&self, config: &str, schema: Option<&str>) -> Result<Filled, PrepareError>;
 }
 
 /// What a running guest may ask of its host. An `Err` traps the guest: a contract fault of that call alone.

@@ -13,7 +13,8 @@ use crate::version::WasmVersion;
 use crate::{convert, description, format, imports, settings, ticker};
 use fermata_core::description::Description;
 use fermata_core::limits::Limits;
-use fermata_core::ports::{Artifact, Executor, GeneratorInstance, PrepareError, Version};
+use fermata_core::manifest::secrets::Filled;
+use fermata_core::ports::{Artifact, Configs, Executor, GeneratorInstance, PrepareError, Version};
 use fermata_core::validation::ValidatorVersion;
 use std::io;
 use std::path::PathBuf;
@@ -52,6 +53,16 @@ pub struct WasmExecutor {
     linker: Linker<Sandbox>,
     compile: Compile,
     cache: Option<Cache>,
+    configs: Arc<dyn Configs>,
+}
+
+/// Every configuration is given to `init` as it is written.
+struct AsWritten;
+
+impl Configs for AsWritten {
+    fn ready(&self, config: &str, _: Option<&str>) -> Result<Filled, PrepareError> {
+        Ok(Filled::plain(config))
+    }
 }
 
 impl WasmExecutor {
@@ -71,7 +82,14 @@ impl WasmExecutor {
             linker,
             compile: options.compile,
             cache,
+            configs: Arc::new(AsWritten),
         })
+    }
+
+    /// Lets every configuration pass through `configs` before a component sees it.
+    pub fn with_configs(mut self, configs: Arc<dyn Configs>) -> Self {
+        self.configs = configs;
+        self
     }
 
     /// What a component is, without starting it: no configuration is needed.
@@ -157,7 +175,8 @@ impl Executor for WasmExecutor {
         let pre = self.link(component)?;
         let exports = StageExports::find(&pre)?;
         let description = self.describe(&pre, &exports, limits)?;
-        let version = WasmVersion::new(component.digest, pre, exports, description, config, limits);
+        let filled = self.configs.ready(config, Some(&description.config_schema))?;
+        let version = WasmVersion::new(component.digest, pre, exports, description, config, filled, limits);
         version.start().map_err(|end| PrepareError::Init(end.to_string()))?;
         Ok(Arc::new(version))
     }
@@ -171,7 +190,8 @@ impl Executor for WasmExecutor {
         expect_json(config)?;
         let pre = contract::link_alone(&self.machine_code(component)?)?;
         let exports = contract::validator(&pre)?;
-        let version = WasmValidator::new(component.digest, pre, exports, config, limits);
+        let filled = self.configs.ready(config, None)?;
+        let version = WasmValidator::new(component.digest, pre, exports, config, filled, limits);
         version.start().map_err(|end| PrepareError::Init(end.to_string()))?;
         Ok(Arc::new(version))
     }
@@ -185,7 +205,13 @@ impl Executor for WasmExecutor {
         expect_json(config)?;
         let pre = self.link(component)?;
         let exports = contract::generator(&pre)?;
-        Ok(Box::new(WasmGenerator::start(&pre, &exports, config, seed)?))
+        let filled = self.configs.ready(config, None)?;
+        let started = WasmGenerator::start(&pre, &exports, &filled.text, seed);
+        let started = started.map_err(|error| match error {
+            PrepareError::Init(said) => PrepareError::Init(filled.mask(said)),
+            other => other,
+        });
+        Ok(Box::new(started?))
     }
 
     fn name(&self) -> &str {

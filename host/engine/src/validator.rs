@@ -7,6 +7,7 @@ use crate::quiet::Quiet;
 use crate::sandbox::Sandbox;
 use crate::version::StartError;
 use fermata_core::limits::Limits;
+use fermata_core::manifest::secrets::Filled;
 use fermata_core::ports::Failure;
 use fermata_core::validation::{Opinion, ValidatorInstance, ValidatorVersion};
 use fermata_core::{Digest, Fault, FaultCode, Input, Rejection, VersionId};
@@ -16,7 +17,7 @@ pub struct WasmValidator {
     id: VersionId,
     pre: InstancePre<Sandbox>,
     exports: validation::GuestIndices,
-    config: String,
+    config: Filled,
     limits: Limits,
 }
 
@@ -25,17 +26,19 @@ impl WasmValidator {
         component: Digest,
         pre: InstancePre<Sandbox>,
         exports: validation::GuestIndices,
-        config: &str,
+        written: &str,
+        config: Filled,
         limits: &Limits,
     ) -> Self {
         Self {
             id: VersionId {
                 component,
-                config: Digest::of(config.as_bytes()),
+                // Of the text with its references: a secret leaves no trace, and may change.
+                config: Digest::of(written.as_bytes()),
             },
             pre,
             exports,
-            config: config.into(),
+            config,
             limits: limits.clone(),
         }
     }
@@ -48,10 +51,10 @@ impl WasmValidator {
         .map_err(StartError::Fault)?;
         guest
             .call_quietly(Quiet::boxed("init", 0), |store| {
-                validation.call_init(store, &self.config)
+                validation.call_init(store, &self.config.text)
             })
-            .map_err(StartError::Fault)?
-            .map_err(StartError::Refused)?;
+            .map_err(|fault| StartError::Fault(Fault::new(fault.code, self.config.mask(fault.message))))?
+            .map_err(|reason| StartError::Refused(self.config.mask(reason)))?;
         Ok(RunningValidator {
             guest,
             validation,

@@ -5,6 +5,7 @@ use crate::instance::WasmInstance;
 use crate::sandbox::Sandbox;
 use fermata_core::description::Description;
 use fermata_core::limits::Limits;
+use fermata_core::manifest::secrets::Filled;
 use fermata_core::ports::{Instance, Version};
 use fermata_core::{Digest, Fault, FaultCode, VersionId};
 use std::fmt;
@@ -15,7 +16,9 @@ pub struct WasmVersion {
     pre: InstancePre<Sandbox>,
     exports: StageExports,
     description: Description,
-    config: String,
+    /// The configuration with its references: what journals carry.
+    written: String,
+    config: Filled,
     limits: Limits,
 }
 
@@ -41,18 +44,21 @@ impl WasmVersion {
         pre: InstancePre<Sandbox>,
         exports: StageExports,
         description: Description,
-        config: &str,
+        written: &str,
+        config: Filled,
         limits: &Limits,
     ) -> Self {
         Self {
             id: VersionId {
                 component,
-                config: Digest::of(config.as_bytes()),
+                // Of the text with its references: a secret leaves no trace, and may change.
+                config: Digest::of(written.as_bytes()),
             },
             pre,
             exports,
             description,
-            config: config.into(),
+            written: written.to_owned(),
+            config,
             limits: limits.clone(),
         }
     }
@@ -61,9 +67,9 @@ impl WasmVersion {
     pub fn start(&self) -> Result<WasmInstance, StartError> {
         let mut instance = WasmInstance::raw(&self.pre, &self.exports, &self.limits).map_err(StartError::Fault)?;
         instance
-            .init(&self.config)
-            .map_err(StartError::Fault)?
-            .map_err(StartError::Refused)?;
+            .init(&self.config.text)
+            .map_err(|fault| StartError::Fault(Fault::new(fault.code, self.config.mask(fault.message))))?
+            .map_err(|reason| StartError::Refused(self.config.mask(reason)))?;
         Ok(instance)
     }
 }
@@ -76,7 +82,7 @@ impl Version for WasmVersion {
         &self.description
     }
     fn setup(&self) -> Option<&str> {
-        Some(&self.config)
+        Some(&self.written)
     }
     fn instantiate(&self) -> Result<Box<dyn Instance>, Fault> {
         match self.start() {

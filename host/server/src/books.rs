@@ -4,7 +4,8 @@ use crate::executor;
 use crate::failure::{Exit, Failure};
 use crate::host::artifacts::Files;
 use crate::host::{self, App, MANIFEST_COPY};
-use fermata_core::manifest::{Manifest, parse};
+use crate::source;
+use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Artifacts, Executor, Log, LogError};
 use fermata_core::{Shard, codes};
@@ -53,9 +54,15 @@ pub fn live(app: &App, replay: bool) -> Result<Value, LogError> {
 }
 
 /// The books of a folder whose process has stopped. Nothing is written.
-pub fn offline(data_dir: &Path, file: Option<&Path>, replay: bool) -> Result<Value, Failure> {
+pub fn offline(
+    data_dir: &Path,
+    file: Option<&Path>,
+    environment: Option<&str>,
+    replay: bool,
+) -> Result<Value, Failure> {
     let copy = data_dir.join(MANIFEST_COPY);
-    let manifest = Arc::new(read_manifest(file.unwrap_or(&copy))?.0);
+    // Its secrets are asked for only where a component is made ready: the books themselves need none.
+    let manifest = Arc::new(source::open(file.unwrap_or(&copy), environment)?.manifest()?);
     if !data_dir.is_dir() {
         return Err(not_there(data_dir));
     }
@@ -141,22 +148,6 @@ fn not_there(path: &Path) -> Failure {
         Exit::NotFound,
         format!("{} does not exist", path.display()),
     )
-}
-
-/// A manifest from its file, with its text.
-pub fn read_manifest(file: &Path) -> Result<(Manifest, String), Failure> {
-    let name = file.display().to_string();
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(not_there(file)),
-        Err(e) => {
-            return Err(Failure::failed(
-                codes::MANIFEST_SYNTAX,
-                format!("{name} cannot be read: {e}"),
-            ));
-        }
-    };
-    Ok((parse::parse(&name, &text)?, text))
 }
 
 fn shape(manifest: &Manifest, report: &Report) -> Value {

@@ -1,9 +1,11 @@
 //! The engine of this process: components are compiled in a child of it, once for each user of the machine.
 
+use crate::configs::{Checked, Machine};
 use crate::failure::Failure;
 use fermata_core::codes;
 use fermata_engine::{Compile, CompileCommand, EngineOptions, WasmExecutor};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Names another folder for machine code than the user's cache.
 pub const CACHE_VARIABLE: &str = "FERMATA_CACHE";
@@ -23,6 +25,7 @@ pub fn wasm() -> Result<WasmExecutor, Failure> {
         compile,
         cache: cache(),
     })
+    .map(|executor| executor.with_configs(Arc::new(Checked(Machine))))
     .map_err(|e| failed(e.to_string()))
 }
 

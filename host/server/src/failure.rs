@@ -1,7 +1,7 @@
 //! What a person meets when something does not work: a code, what was found, what to do, and an exit code.
 
 use fermata_core::codes;
-use fermata_core::manifest::problem::ManifestError;
+use fermata_core::manifest::{ManifestError, ManifestErrors};
 use miette::{Diagnostic, LabeledSpan, NamedSource};
 
 /// Exit codes of the binary.
@@ -23,7 +23,7 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("{0}")]
-    Manifest(Box<ManifestError>),
+    Manifest(Box<ManifestErrors>),
     #[error("{message}")]
     Plain {
         code: String,
@@ -68,12 +68,16 @@ impl Failure {
     /// As drawn on a terminal.
     pub fn report(self) -> miette::Report {
         match self {
-            Self::Manifest(error) => miette::Report::new(Drawn {
-                text: NamedSource::new(&error.file, error.source_text.clone()),
-                message: format!("{} {} ({}:{})", error.code, error.message, error.file, error.line),
-                help: error.help.clone(),
-                label: Some(LabeledSpan::new(None, error.span.start, error.span.len())),
-            }),
+            Self::Manifest(errors) => match errors.all() {
+                [one] => miette::Report::new(drawn(one)),
+                all => miette::Report::new(Drawn {
+                    message: format!("{} problems in {}", all.len(), all[0].file),
+                    help: None,
+                    text: NamedSource::new("", String::new()),
+                    label: None,
+                    parts: all.iter().map(drawn).collect(),
+                }),
+            },
             Self::Plain {
                 code, message, help, ..
             } => miette::Report::new(Drawn {
@@ -81,8 +85,20 @@ impl Failure {
                 help,
                 text: NamedSource::new("", String::new()),
                 label: None,
+                parts: Vec::new(),
             }),
         }
+    }
+}
+
+fn drawn(error: &ManifestError) -> Drawn {
+    let place = format!("{}:{}:{}", error.file, error.line, error.column);
+    Drawn {
+        text: NamedSource::new(&error.file, error.source_text.to_string()),
+        message: format!("{} {} ({place})", error.code, error.message),
+        help: error.help.clone(),
+        label: Some(LabeledSpan::new(None, error.span.start, error.span.len())),
+        parts: Vec::new(),
     }
 }
 
@@ -94,6 +110,8 @@ struct Drawn {
     help: Option<String>,
     text: NamedSource<String>,
     label: Option<LabeledSpan>,
+    /// Each drawn for itself below.
+    parts: Vec<Drawn>,
 }
 
 impl Diagnostic for Drawn {
@@ -106,11 +124,21 @@ impl Diagnostic for Drawn {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         self.label.clone().map(|l| Box::new(std::iter::once(l)) as _)
     }
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let parts = self.parts.iter().map(|part| part as &dyn Diagnostic);
+        (!self.parts.is_empty()).then(|| Box::new(parts) as _)
+    }
 }
 
 impl From<ManifestError> for Failure {
     fn from(error: ManifestError) -> Self {
-        Self::Manifest(Box::new(error))
+        ManifestErrors::from(error).into()
+    }
+}
+
+impl From<ManifestErrors> for Failure {
+    fn from(errors: ManifestErrors) -> Self {
+        Self::Manifest(Box::new(errors))
     }
 }
 
@@ -152,6 +180,8 @@ pub fn prepare_code(error: &fermata_core::ports::PrepareError) -> &'static str {
         E::NotAComponent(_) => codes::COMPONENT_FORMAT,
         E::Contract(_) => codes::COMPONENT_CONTRACT,
         E::Init(_) => codes::COMPONENT_INIT,
+        E::Config(_) => codes::COMPONENT_CONFIG,
+        E::Secret(_) => codes::MANIFEST_SECRET,
         E::Compile(_) => codes::COMPONENT_COMPILE,
         E::Host(_) => codes::COMPONENT_MISSING,
     }

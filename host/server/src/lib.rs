@@ -6,14 +6,18 @@
 
 pub mod books;
 pub mod cli;
+pub mod configs;
 pub mod demo;
 pub mod executor;
 pub mod failure;
+mod fitting;
 pub mod host;
 pub mod http;
 mod load;
+mod pages;
 mod run;
 mod signals;
+mod source;
 
 /// A payment takes many small pieces of memory, of which the log keeps some for a while: with the C library's allocator
 /// a profile of the backlog spent about a quarter of its samples on them.

@@ -1,6 +1,5 @@
 //! `fermata run`: one pipeline until Ctrl-C or SIGTERM.
 
-use crate::books::read_manifest;
 use crate::cli::args::RunArgs;
 use crate::cli::talk::Talk;
 use crate::executor;
@@ -9,23 +8,18 @@ use crate::host::artifacts::Files;
 use crate::host::{Host, HostSpec, hold, persist};
 use crate::http;
 use crate::signals::Interrupt;
+use crate::source;
 use fermata_core::codes;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 const LOOK: Duration = Duration::from_millis(200);
 
 pub fn run(talk: &Talk, args: RunArgs) -> Result<Exit, Failure> {
-    let (manifest, text) = read_manifest(&args.file)?;
+    let (manifest, text) = source::runnable(&source::open(&args.file, args.env.name())?)?;
     let listener = http::bind(args.listen)?;
     let interrupt = Interrupt::listen()?;
-    let base = args
-        .file
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let artifacts = Files::open(&args.data_dir, base)?;
+    let artifacts = Files::open(&args.data_dir, source::base(&args.file))?;
     let mut spec = HostSpec::new(
         Arc::new(manifest),
         text,

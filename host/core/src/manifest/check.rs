@@ -1,13 +1,13 @@
 //! The wiring: who reads and writes which topic, and whether every name fits where it must travel.
 
 use super::problem::Problem;
-use super::raw::Checked;
+use super::raw::{Checked, Problems};
 use super::{Generator, Stage, Topic};
 use crate::identity::Identity;
 use crate::limits::MAX_CODE;
 use crate::names::{Purpose, headers};
 use crate::{PipelineName, TopicName, codes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// An entry of `topics`.
@@ -24,20 +24,26 @@ pub(super) struct Wired<T> {
     pub span: Range<usize>,
     pub reads: Vec<(TopicName, Range<usize>)>,
     pub writes: Vec<(TopicName, Range<usize>)>,
+    /// Every topic that it names could be read.
+    pub whole: bool,
 }
 
 pub(super) struct Wiring {
     pub topics: BTreeMap<TopicName, Topic>,
     pub stages: Vec<Stage>,
     pub generators: Vec<Generator>,
+    /// Nothing was wrong before: a topic that is not in `topics` is nowhere in the manifest.
+    pub whole: bool,
 }
 
 pub(super) fn wire(
-    pipeline: &PipelineName,
+    problems: &Problems,
+    pipeline: Option<&PipelineName>,
     declared: Vec<Declared>,
     stages: Vec<Wired<Stage>>,
     generators: Vec<Wired<Generator>>,
-) -> Checked<Wiring> {
+    whole: bool,
+) -> Wiring {
     let mut topics: BTreeMap<TopicName, Topic> = BTreeMap::new();
     for (name, _) in stages.iter().flat_map(|s| &s.writes) {
         topics.entry(name.clone()).or_default();
@@ -45,19 +51,6 @@ pub(super) fn wire(
     let written = topics.clone();
     for one in &declared {
         let head = !written.contains_key(&one.name);
-        if one.head.is_some_and(|said| said != head) {
-            let found = if head {
-                "no stage writes it"
-            } else {
-                "a stage writes it"
-            };
-            return Err(Problem::new(
-                codes::MANIFEST_REFERENCE,
-                one.span.clone(),
-                format!("topic {}: head = {} but {found}", one.name, !head),
-            )
-            .help("a head is a topic that no stage writes"));
-        }
         topics.insert(
             one.name.clone(),
             Topic {
@@ -66,44 +59,118 @@ pub(super) fn wire(
             },
         );
     }
-    for (name, span) in stages.iter().flat_map(|s| &s.reads) {
-        if topics.contains_key(name) {
-            continue;
-        }
-        return Err(unknown_topic(name, span, &topics, "no stage writes topic"));
+    // What could not be read would be missed here too: one fault is not told twice.
+    let whole = whole && stages.iter().all(|s| s.whole) && generators.iter().all(|g| g.whole);
+    if whole {
+        heads(problems, &declared, &topics);
+        references(problems, &declared, &stages, &topics);
+        // What is meant to be a head and is written has been told as such: here it may be one.
+        let meant = declared.iter().filter(|d| d.head == Some(true)).map(|d| &d.name);
+        let heads = topics.iter().filter(|(_, t)| t.head).map(|(n, _)| n);
+        let heads: BTreeSet<&TopicName> = heads.chain(meant).collect();
+        generated(problems, &generators, &heads);
+        reached(problems, &stages, &topics, heads);
     }
-    for one in &declared {
-        if topics[&one.name].head && !stages.iter().any(|s| s.reads.iter().any(|(t, _)| *t == one.name)) {
-            let read = stages.iter().flat_map(|s| &s.reads).map(|(t, _)| t.as_str());
-            return Err(Problem::new(
-                codes::MANIFEST_REFERENCE,
-                one.span.clone(),
-                format!("no stage reads or writes topic {}", one.name),
-            )
-            .nearest(one.name.as_str(), read));
-        }
+    if let Some(pipeline) = pipeline {
+        reserved(problems, pipeline, &stages, &declared);
     }
-    for (name, span) in generators.iter().flat_map(|g| &g.writes) {
-        if !topics.get(name).is_some_and(|t| t.head) {
-            let heads = topics.iter().filter(|(_, t)| t.head).map(|(n, _)| n.as_str());
-            return Err(Problem::new(
-                codes::MANIFEST_REFERENCE,
-                span.clone(),
-                format!("a generator writes to heads only, and topic {name} is none"),
-            )
-            .nearest(name.as_str(), heads));
-        }
-    }
-    reserved(pipeline, &stages, &declared)?;
     for stage in &stages {
-        twice(stage)?;
-        fits(stage, &stages)?;
+        twice(problems, stage);
+        problems.keep(fits(stage, &stages));
     }
-    Ok(Wiring {
+    Wiring {
         topics,
         stages: stages.into_iter().map(|s| s.what).collect(),
         generators: generators.into_iter().map(|g| g.what).collect(),
-    })
+        whole,
+    }
+}
+
+/// What is said of heads is so.
+fn heads(problems: &Problems, declared: &[Declared], topics: &BTreeMap<TopicName, Topic>) {
+    for one in declared {
+        let head = topics[&one.name].head;
+        if one.head.is_some_and(|said| said != head) {
+            let found = if head {
+                "no stage writes it"
+            } else {
+                "a stage writes it"
+            };
+            let message = format!("topic {}: head = {} but {found}", one.name, !head);
+            let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
+            problems.note(problem.help("a head is a topic that no stage writes"));
+        } else if !head && one.topic.key.is_some() {
+            let message = format!("topic {}: `key` is for heads, and a stage writes this topic", one.name);
+            let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
+            problems.note(problem.help("a stage gives its records their keys itself: leave `key` out"));
+        }
+    }
+}
+
+/// Every topic that is read has a source, and every head a reader.
+fn references(
+    problems: &Problems,
+    declared: &[Declared],
+    stages: &[Wired<Stage>],
+    topics: &BTreeMap<TopicName, Topic>,
+) {
+    let mut meant: BTreeSet<&str> = stages.iter().flat_map(|s| &s.reads).map(|(t, _)| t.as_str()).collect();
+    for (name, span) in stages.iter().flat_map(|s| &s.reads) {
+        if !topics.contains_key(name) {
+            problems.note(unknown_topic(name, span, topics, "no stage writes topic"));
+            meant.extend(super::problem::nearest(
+                name.as_str(),
+                topics.keys().map(TopicName::as_str),
+            ));
+        }
+    }
+    for one in declared {
+        if topics[&one.name].head && !meant.contains(one.name.as_str()) {
+            let message = format!("no stage reads or writes topic {}", one.name);
+            let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
+            problems.note(problem.nearest(one.name.as_str(), meant.iter().copied()));
+        }
+    }
+}
+
+fn generated(problems: &Problems, generators: &[Wired<Generator>], heads: &BTreeSet<&TopicName>) {
+    for (name, span) in generators.iter().flat_map(|g| &g.writes) {
+        if !heads.contains(name) {
+            let message = format!("a generator writes to heads only, and topic {name} is none");
+            let problem = Problem::new(codes::MANIFEST_REFERENCE, span.clone(), message);
+            problems.note(problem.nearest(name.as_str(), heads.iter().map(|head| head.as_str())));
+        }
+    }
+}
+
+/// From some head a way leads to every stage: a circle of stages that only feed each other never gets a record.
+fn reached<'a>(
+    problems: &Problems,
+    stages: &'a [Wired<Stage>],
+    topics: &BTreeMap<TopicName, Topic>,
+    heads: BTreeSet<&'a TopicName>,
+) {
+    let reads = stages.iter().flat_map(|s| &s.reads).map(|(t, _)| t);
+    let mut fed = heads;
+    // What is nowhere has been told as such: here it may be a head.
+    fed.extend(reads.filter(|t| !topics.contains_key(*t)));
+    let mut waiting: Vec<&Wired<Stage>> = stages.iter().collect();
+    loop {
+        let (reached, rest): (Vec<_>, Vec<_>) = waiting
+            .iter()
+            .partition(|s| s.reads.iter().any(|(t, _)| fed.contains(t)));
+        waiting = rest;
+        if reached.is_empty() {
+            break;
+        }
+        fed.extend(reached.iter().flat_map(|s| &s.writes).map(|(t, _)| t));
+    }
+    for stage in waiting {
+        let name = &stage.what.name;
+        let message = format!("no way leads from a head to stage {name}: it would never get a record");
+        let problem = Problem::new(codes::MANIFEST_REFERENCE, stage.span.clone(), message);
+        problems.note(problem.help("let one of its stages read a head, declared as topics.\"name\" = { head = true }"));
+    }
 }
 
 fn unknown_topic(name: &TopicName, span: &Range<usize>, topics: &BTreeMap<TopicName, Topic>, found: &str) -> Problem {
@@ -117,37 +184,27 @@ fn unknown_topic(name: &TopicName, span: &Range<usize>, topics: &BTreeMap<TopicN
 }
 
 /// Names that the host keeps for itself.
-fn reserved(pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) -> Checked<()> {
+fn reserved(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) {
     let own: Vec<TopicName> = Purpose::ALL.iter().map(|p| p.topic(pipeline)).collect();
     let used = stages.iter().flat_map(|s| s.reads.iter().chain(&s.writes));
     let used = used
         .map(|(t, span)| (t, span))
         .chain(declared.iter().map(|d| (&d.name, &d.span)));
-    for (name, span) in used {
-        if own.contains(name) {
-            return Err(Problem::new(
-                codes::MANIFEST_REFERENCE,
-                span.clone(),
-                format!("topic {name} belongs to the host"),
-            )
-            .help("choose another name"));
-        }
+    for (name, span) in used.filter(|(name, _)| own.contains(name)) {
+        let message = format!("topic {name} belongs to the host");
+        let problem = Problem::new(codes::MANIFEST_REFERENCE, span.clone(), message);
+        problems.note(problem.help("choose another name"));
     }
-    Ok(())
 }
 
 /// One topic on two input ports could not be told apart.
-fn twice(stage: &Wired<Stage>) -> Checked<()> {
+fn twice(problems: &Problems, stage: &Wired<Stage>) {
     for (i, (topic, span)) in stage.reads.iter().enumerate() {
         if stage.reads[..i].iter().any(|(earlier, _)| earlier == topic) {
-            return Err(Problem::new(
-                codes::MANIFEST_REFERENCE,
-                span.clone(),
-                format!("stage {} reads topic {topic} twice", stage.what.name),
-            ));
+            let message = format!("stage {} reads topic {topic} twice", stage.what.name);
+            problems.note(Problem::new(codes::MANIFEST_REFERENCE, span.clone(), message));
         }
     }
-    Ok(())
 }
 
 /// Digits of a partition, an offset or a generation that are counted on.

@@ -9,15 +9,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod check;
+mod effective;
+mod layers;
 pub mod parse;
 pub mod problem;
 mod quarantine;
 mod raw;
+mod schema;
+pub mod secrets;
+mod source;
 #[cfg(test)]
 mod tests;
 mod validators;
 
 pub use validators::Validator;
+
+pub use effective::{Origin, Shown, Step, key_text};
+pub use problem::{ManifestError, ManifestErrors};
+pub use schema::schema;
+pub use source::Source;
 
 /// A validated `pipeline.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -99,7 +99,7 @@ pub(super) fn quarantine(stage: &Fields<'_>) -> Checked<Quarantine> {
             [("pause", AtLimit::Pause), ("dead-letter", AtLimit::DeadLetter)],
         )?;
     }
-    fields.close()?;
+    fields.close();
     Ok(found)
 }
 

@@ -1,4 +1,6 @@
 //! TOML as a manifest has it: tables whose every key must be asked for, values that know their place.
+//!
+//! What is wrong is noted and reading goes on behind it, so that a person sees all of it at once.
 
 use super::problem::Problem;
 use crate::codes;
@@ -17,9 +19,38 @@ pub(super) struct At<T> {
 
 pub(super) type Checked<T> = Result<T, Problem>;
 
-/// A table whose keys are asked for one by one; [`Fields::close`] refuses those that nobody asked for.
+/// What was found wrong so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    found: RefCell<Vec<Problem>>,
+    /// Which keys were asked for in which table: what the JSON Schema is held against.
+    #[cfg(test)]
+    pub asked: RefCell<std::collections::BTreeMap<String, std::collections::BTreeSet<&'static str>>>,
+}
+
+impl Problems {
+    pub fn note(&self, problem: Problem) {
+        self.found.borrow_mut().push(problem);
+    }
+
+    /// What was read, or `None` and a note.
+    pub fn keep<T>(&self, read: Checked<T>) -> Option<T> {
+        read.map_err(|problem| self.note(problem)).ok()
+    }
+
+    pub fn count(&self) -> usize {
+        self.found.borrow().len()
+    }
+
+    pub fn into_found(self) -> Vec<Problem> {
+        self.found.into_inner()
+    }
+}
+
+/// A table whose keys are asked for one by one; [`Fields::close`] notes those that nobody asked for.
 pub(super) struct Fields<'a> {
     table: &'a DeTable<'a>,
+    pub problems: &'a Problems,
     /// As in `stage.account`; empty at the top.
     pub path: String,
     pub span: Range<usize>,
@@ -29,17 +60,20 @@ pub(super) struct Fields<'a> {
 /// A value and the path by which messages name it.
 pub(super) struct Value<'a> {
     inner: &'a Spanned<DeValue<'a>>,
+    pub problems: &'a Problems,
     pub path: String,
 }
 
 impl<'a> Fields<'a> {
-    pub fn top(table: &'a Spanned<DeTable<'a>>) -> Self {
-        Self::new(table.get_ref(), String::new(), table.span())
+    pub fn top(table: &'a Spanned<DeTable<'a>>, problems: &'a Problems) -> Self {
+        // Its span is the whole text: what is missing is missing at the top.
+        Self::new(table.get_ref(), problems, String::new(), 0..0)
     }
 
-    fn new(table: &'a DeTable<'a>, path: String, span: Range<usize>) -> Self {
+    fn new(table: &'a DeTable<'a>, problems: &'a Problems, path: String, span: Range<usize>) -> Self {
         Self {
             table,
+            problems,
             path,
             span,
             known: RefCell::default(),
@@ -57,6 +91,7 @@ impl<'a> Fields<'a> {
         self.known.borrow_mut().push(key);
         self.table.get(key).map(|inner| Value {
             inner,
+            problems: self.problems,
             path: self.path_of(key),
         })
     }
@@ -72,6 +107,21 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// What was read, or `None` and a note.
+    pub fn keep<T>(&self, read: Checked<T>) -> Option<T> {
+        self.problems.keep(read)
+    }
+
+    /// What `read` makes of an entry; `None` where there is none, and where it is wrong, which is noted.
+    pub fn read<T>(&self, key: &'static str, read: impl FnOnce(&Value<'a>) -> Checked<T>) -> Option<T> {
+        self.get(key).and_then(|value| self.keep(read(&value)))
+    }
+
+    /// As [`Fields::read`], where the entry must be there.
+    pub fn must<T>(&self, key: &'static str, read: impl FnOnce(&Value<'a>) -> Checked<T>) -> Option<T> {
+        self.keep(self.need(key).and_then(|value| read(&value)))
+    }
+
     /// Every entry, for tables whose keys are names that the author chose.
     pub fn entries(&self) -> impl Iterator<Item = (At<String>, Value<'a>)> {
         self.table.iter().map(|(key, inner)| {
@@ -80,27 +130,30 @@ impl<'a> Fields<'a> {
                 span: key.span(),
             };
             let path = self.path_of(&name.value);
-            (name, Value { inner, path })
+            let problems = self.problems;
+            (name, Value { inner, problems, path })
         })
     }
 
-    pub fn close(self) -> Checked<()> {
+    /// Notes every key that nobody asked for.
+    pub fn close(self) {
         let known = self.known.into_inner();
-        match self.table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
-            None => Ok(()),
-            Some(key) => {
-                let found = key.get_ref();
-                let place = match self.path.as_str() {
-                    "" => "at the top of a manifest".to_owned(),
-                    path => format!("in {path}"),
-                };
-                Err(Problem::new(
-                    codes::MANIFEST_SYNTAX,
-                    key.span(),
-                    format!("{found:?} is not a key {place}"),
-                )
-                .nearest(found, known))
-            }
+        #[cfg(test)]
+        self.problems
+            .asked
+            .borrow_mut()
+            .entry(self.path.clone())
+            .or_default()
+            .extend(&known);
+        for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            let found = key.get_ref();
+            let place = match self.path.as_str() {
+                "" => "at the top of a manifest".to_owned(),
+                path => format!("in {path}"),
+            };
+            let message = format!("{found:?} is not a key {place}");
+            let problem = Problem::new(codes::MANIFEST_SYNTAX, key.span(), message);
+            self.problems.note(problem.nearest(found, known.iter().copied()));
         }
     }
 }
@@ -129,6 +182,10 @@ impl<'a> Value<'a> {
     pub fn string(&self) -> Checked<At<String>> {
         let text = self.inner.get_ref().as_str();
         let value = text.ok_or_else(|| self.expected("a string"))?.to_owned();
+        if value.contains("${") {
+            let problem = self.bad(format!("${{...}} is filled in inside a config only, found {value:?}"));
+            return Err(problem.help("for what differs between environments there is env.<name> = { ... }"));
+        }
         Ok(At {
             value,
             span: self.span(),
@@ -161,7 +218,45 @@ impl<'a> Value<'a> {
         }
         let float = value.as_float().ok_or_else(|| self.expected("a number"))?;
         let number = float.as_str().parse::<f64>();
-        number.map_err(|_| self.bad("the number cannot be read"))
+        let number = number.map_err(|_| self.bad("the number cannot be read"))?;
+        if !number.is_finite() {
+            return Err(self.bad(format!("expected a finite number, found {number}")));
+        }
+        Ok(number)
+    }
+
+    /// What was read, or `None` and a note.
+    pub fn keep<T>(&self, read: Checked<T>) -> Option<T> {
+        self.problems.keep(read)
+    }
+
+    /// A text that is not empty.
+    pub fn text(&self) -> Checked<String> {
+        let text = self.string()?.value;
+        if text.trim().is_empty() {
+            return Err(self.bad("expected a text, found an empty one"));
+        }
+        Ok(text)
+    }
+
+    /// A whole number of bytes from `least` to `most`.
+    pub fn bytes_within(&self, least: u64, most: u64) -> Checked<u64> {
+        let found = self.bytes()?;
+        if (least..=most).contains(&found) {
+            return Ok(found);
+        }
+        Err(self.bad(format!("expected {least} to {most} bytes, found {found}")))
+    }
+
+    /// A duration that is not zero and at most `most`.
+    pub fn duration_within(&self, most: Duration) -> Checked<Duration> {
+        let found = self.duration()?;
+        if !found.is_zero() && found <= most {
+            return Ok(found);
+        }
+        let most = duration_text(most);
+        let found = duration_text(found);
+        Err(self.bad(format!("expected a duration from 1ms to {most}, found {found}")))
     }
 
     /// `200ms`, `60s`, `5m`, `24h`, `30d`.
@@ -189,6 +284,14 @@ impl<'a> Value<'a> {
         parse_bytes(&text).filter(|n| *n > 0).ok_or_else(wrong)
     }
 
+    pub fn as_text(&self) -> Option<&'a str> {
+        self.inner.get_ref().as_str()
+    }
+
+    pub fn is_text(&self) -> bool {
+        self.as_text().is_some()
+    }
+
     pub fn is_list(&self) -> bool {
         self.inner.get_ref().is_array()
     }
@@ -201,6 +304,7 @@ impl<'a> Value<'a> {
             .enumerate()
             .map(|(i, inner)| Value {
                 inner,
+                problems: self.problems,
                 path: format!("{}[{i}]", self.path),
             })
             .collect())
@@ -209,7 +313,7 @@ impl<'a> Value<'a> {
     pub fn fields(&self) -> Checked<Fields<'a>> {
         let table = self.inner.get_ref().as_table();
         let table = table.ok_or_else(|| self.expected("a table"))?;
-        Ok(Fields::new(table, self.path.clone(), self.span()))
+        Ok(Fields::new(table, self.problems, self.path.clone(), self.span()))
     }
 
     /// As JSON, for values that only a component or a view understands.
@@ -219,9 +323,7 @@ impl<'a> Value<'a> {
             DeValue::String(s) => Json::String(s.to_string()),
             DeValue::Boolean(b) => Json::Bool(*b),
             DeValue::Integer(_) => self.integer()?.into(),
-            DeValue::Float(_) => serde_json::Number::from_f64(self.number()?)
-                .map(Json::Number)
-                .ok_or_else(|| self.bad("JSON knows no infinity and no NaN"))?,
+            DeValue::Float(_) => self.number()?.into(),
             DeValue::Datetime(d) => Json::String(d.to_string()),
             DeValue::Array(_) => Json::Array(self.list()?.iter().map(Self::json).collect::<Checked<_>>()?),
             DeValue::Table(_) => Json::Object(
@@ -246,6 +348,27 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(scale_ms).map(Duration::from_millis)
+}
+
+/// In the largest unit that has no rest: `90s`, `5m`.
+pub fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units
+        .iter()
+        .find(|(scale, _)| millis > 0 && millis.is_multiple_of(*scale));
+    let (scale, unit) = unit.unwrap_or(&(1, "ms"));
+    format!("{}{unit}", millis / scale)
+}
+
+/// In the largest unit that has no rest: `64MiB`.
+pub fn bytes_text(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units
+        .iter()
+        .find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
+    let (shift, unit) = unit.unwrap_or(&(0, "B"));
+    format!("{}{unit}", bytes >> shift)
 }
 
 fn parse_bytes(text: &str) -> Option<u64> {

@@ -1,9 +1,12 @@
-//! A folder of wrong manifests in miniature: each row names the fault that it must meet.
+//! What a manifest comes to, and what each mistake is told.
 
 use super::parse::{nearest, parse, parse_duration};
 use super::*;
-use crate::codes;
 use std::time::Duration;
+
+mod environments;
+mod mistakes;
+mod shape;
 
 const GOOD: &str = r#"
 manifest = 1
@@ -56,150 +59,6 @@ fn a_good_manifest_is_read_as_written() {
     assert!(m.invariants[1].when_drained);
     assert!(matches!(m.summary[0].source, CountSource::Topic(_)));
     assert!(matches!(m.summary[1].source, CountSource::View(_)));
-}
-
-/// Each row changes one place of the good manifest: (find, replace, code, line, words of message and help).
-const BAD: &[(&str, &str, &str, usize, &str)] = &[
-    ("manifest = 1", "manifest = 2", codes::MANIFEST_VALUE, 2, "format 1"),
-    ("noun =", "nuon =", codes::MANIFEST_SYNTAX, 5, "did you mean \"noun\""),
-    (
-        "name = \"shop\"",
-        "name = \"Shop\"",
-        codes::MANIFEST_VALUE,
-        3,
-        "pipeline name",
-    ),
-    (
-        "name = \"shop\"",
-        "name = 7",
-        codes::MANIFEST_SYNTAX,
-        3,
-        "must be a string, found a value of type integer",
-    ),
-    (
-        "partitions = 1_6",
-        "partitions = 0",
-        codes::MANIFEST_VALUE,
-        4,
-        "from 1 to",
-    ),
-    (
-        "partitions = 1_6",
-        "",
-        codes::MANIFEST_SYNTAX,
-        0,
-        "\"partitions\" is missing",
-    ),
-    (
-        "\"5s\"",
-        "\"5 parsecs\"",
-        codes::MANIFEST_VALUE,
-        7,
-        "expected a duration",
-    ),
-    ("\"32MiB\"", "\"32MB\"", codes::MANIFEST_VALUE, 18, "expected a size"),
-    ("fuel =", "fule =", codes::MANIFEST_SYNTAX, 18, "did you mean \"fuel\""),
-    (
-        "in = [\"order.incoming\"]",
-        "in = [\"order.incomin\"]",
-        codes::MANIFEST_REFERENCE,
-        15,
-        "did you mean \"order.incoming\"",
-    ),
-    (
-        "ends-in = [\"order.done\"]",
-        "ends-in = [\"order.doen\"]",
-        codes::MANIFEST_REFERENCE,
-        10,
-        "did you mean \"order.done\"",
-    ),
-    (
-        "quantile = 0.99",
-        "quantile = 99",
-        codes::MANIFEST_VALUE,
-        9,
-        "between 0 and 1",
-    ),
-    (
-        "latency_seconds",
-        "latency_second",
-        codes::MANIFEST_REFERENCE,
-        9,
-        "fermata_pipeline_latency_seconds",
-    ),
-    (
-        "below = \"200ms\"",
-        "below = \"200ms\", above = 1",
-        codes::MANIFEST_VALUE,
-        9,
-        "one bound",
-    ),
-    (
-        "builtin:check@1.0.0",
-        "builtin:check",
-        codes::MANIFEST_VALUE,
-        14,
-        "builtin:name@version",
-    ),
-    (
-        "builtin:check@1.0.0",
-        "oci://r/check",
-        codes::MANIFEST_VALUE,
-        14,
-        "sha256",
-    ),
-    (
-        "out = { order = \"order.incoming\" }",
-        "out = { order = \"order.ok\" }",
-        codes::MANIFEST_REFERENCE,
-        25,
-        "heads only",
-    ),
-    (
-        "out = { ok = \"order.ok\" }",
-        "out = { ok = \"shop.journal\" }",
-        codes::MANIFEST_REFERENCE,
-        0,
-        "order.ok",
-    ),
-    (
-        "out = { done = \"order.done\" }",
-        "out = { done = \"order.done\", x = \"shop.dlq\" }",
-        codes::MANIFEST_REFERENCE,
-        22,
-        "belongs to the host",
-    ),
-    (
-        "head = true",
-        "head = false",
-        codes::MANIFEST_REFERENCE,
-        6,
-        "no stage writes it",
-    ),
-    (
-        "field = \"/count\", equals",
-        "field = \"count\", equals",
-        codes::MANIFEST_VALUE,
-        7,
-        "JSON Pointer",
-    ),
-    ("search = {", "policy = {", codes::MANIFEST_SYNTAX, 12, "not a key"),
-    ("noun = \"orders\"", "noun = orders", codes::MANIFEST_SYNTAX, 5, ""),
-];
-
-#[test]
-fn each_fault_is_named_with_its_place_and_its_cure() {
-    for (find, replace, code, line, words) in BAD {
-        assert!(GOOD.contains(find), "{find}");
-        let error = parse("pipeline.toml", &GOOD.replacen(find, replace, 1)).expect_err(replace);
-        let text = error.to_string();
-        assert_eq!(error.code, *code, "{replace}: {text}");
-        assert!(text.contains(words), "{replace}: {text}");
-        if *line > 0 {
-            assert_eq!(error.line, *line, "{replace}: {text}");
-            assert!(text.contains(&format!("pipeline.toml:{line}")), "{text}");
-        }
-    }
 }
 
 #[test]

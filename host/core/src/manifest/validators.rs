@@ -67,7 +67,7 @@ fn validator(value: &Value<'_>) -> Checked<Validator> {
         component: component(&fields)?,
         config: config(&fields)?,
     };
-    fields.close()?;
+    fields.close();
     Ok(validator)
 }
 
@@ -104,7 +104,7 @@ fn limits(value: &Value<'_>) -> Checked<Allowance> {
     if let Some(v) = fields.get("wall") {
         limits.wall = v.duration()?;
     }
-    fields.close()?;
+    fields.close();
     Ok(limits)
 }
 

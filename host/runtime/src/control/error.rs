@@ -52,6 +52,8 @@ impl From<PrepareError> for Refusal {
             PrepareError::NotAComponent(_) => codes::COMPONENT_FORMAT,
             PrepareError::Contract(_) => codes::COMPONENT_CONTRACT,
             PrepareError::Init(_) => codes::COMPONENT_INIT,
+            PrepareError::Config(_) => codes::COMPONENT_CONFIG,
+            PrepareError::Secret(_) => codes::MANIFEST_SECRET,
             PrepareError::Compile(_) => codes::COMPONENT_COMPILE,
             PrepareError::Host(_) => codes::CONTROL_REFUSED,
         };

@@ -26,6 +26,7 @@ mod wire;
 pub use controller::Controller;
 pub use deployment::{Cutover, Deployment};
 pub use error::{ControlError, Refusal};
+pub use fit::{Misfit, Place, misfits};
 pub use fold::{AtFault, CommandOutcome, Drain, DrainEnd, Fold, Live, Order, Paused, Progress};
 pub use prepare::Preparing;
 pub use receipts::TaskReceipt;

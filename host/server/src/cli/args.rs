@@ -62,6 +62,21 @@ pub enum Output {
     Json,
 }
 
+/// Which environment of a manifest holds.
+#[derive(Clone, Debug, Default, Args)]
+pub struct EnvArg {
+    /// Environment of the manifest that lies over the rest: env.<NAME> = { ... }
+    #[arg(long = "env", env = "FERMATA_ENV", value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl EnvArg {
+    /// Set to nothing is not set.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     fermata_core::manifest::parse::parse_duration(text)
         .ok_or_else(|| "expected a duration such as 200ms, 60s or 5m".to_owned())
@@ -115,6 +130,21 @@ pub enum Verb {
     /// Look at components
     #[command(subcommand)]
     Component(ComponentVerb),
+    /// Check a manifest, and the components that it names, without running anything
+    Validate(ManifestArgs),
+    /// What a manifest comes to
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// What an error code means and what to do
+    Explain {
+        /// F0101, fault-fuel, ...; none: all of them
+        code: Option<String>,
+    },
+    /// Completions for a shell, on stdout
+    Completion {
+        #[arg(value_enum)]
+        shell: super::completion::Shell,
+    },
     /// Version of this binary
     Version,
     /// Compiles one component, file to file, apart from the process that serves
@@ -154,6 +184,25 @@ pub struct DemoArgs {
     /// Merged into the generator's configuration (JSON object)
     #[arg(long, value_name = "JSON")]
     pub config: Option<String>,
+    #[command(flatten)]
+    pub env: EnvArg,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ManifestArgs {
+    /// The manifest
+    #[arg(value_name = "FILE", default_value = "pipeline.toml")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub env: EnvArg,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Every value that holds, defaults among them, and where it comes from; secrets stay references
+    Show(ManifestArgs),
+    /// The JSON Schema of pipeline.toml, for editors
+    Schema,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -161,6 +210,8 @@ pub struct RunArgs {
     /// The manifest
     #[arg(short, long, value_name = "FILE", default_value = "pipeline.toml")]
     pub file: PathBuf,
+    #[command(flatten)]
+    pub env: EnvArg,
     /// Folder for log and state
     #[arg(long, value_name = "DIR", default_value = "fermata-data")]
     pub data_dir: PathBuf,
@@ -321,9 +372,18 @@ pub struct VerifyArgs {
     /// Manifest (default: the copy in the folder)
     #[arg(short, long, value_name = "FILE", requires = "data_dir")]
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub env: EnvArg,
     /// Execute each task's journal again and compare the hashes
     #[arg(long)]
     pub replay: bool,
+}
+
+impl VerifyArgs {
+    /// For a manifest that is named: the copy in the folder has its environment in it.
+    pub fn environment(&self) -> Option<&str> {
+        self.file.as_ref().and_then(|_| self.env.name())
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]

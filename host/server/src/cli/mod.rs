@@ -2,15 +2,19 @@
 
 pub mod args;
 pub mod client;
+mod completion;
 mod component;
+mod config;
 mod deploy;
 mod envelope;
+mod explain;
 mod flow;
 mod generate;
 mod parked;
 mod records;
 mod status;
 pub mod talk;
+mod validate;
 mod verify;
 mod view;
 
@@ -44,6 +48,10 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Parked(verb) => parked::run(&talk, client()?, &global, verb),
         Verb::Verify(args) => verify::run(&talk, client, args),
         Verb::Component(verb) => component::run(&talk, client, verb),
+        Verb::Validate(args) => validate::run(&talk, &args),
+        Verb::Config(verb) => config::run(&talk, &verb),
+        Verb::Explain { code } => explain::run(&talk, code.as_deref()),
+        Verb::Completion { shell } => completion::run(shell),
         Verb::Version => {
             if talk.json() {
                 talk.print_json(&json!({
@@ -101,6 +109,10 @@ mod tests {
             &["parked", "release", "--all"],
             &["parked", "skip", "0x00ff", "--reason", "x"],
             &["verify", "--data-dir", "d", "--replay"],
+            &["validate", "p.toml", "--env", "prod", "-o", "json"],
+            &["config", "show", "p.toml"],
+            &["explain", "F0101"],
+            &["completion", "zsh"],
         ] {
             let all = ["fermata"].iter().chain(verb);
             assert!(Cli::try_parse_from(all).is_ok(), "{verb:?}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, args: VerifyArgs) -> Result<Exit, Failure> {
     let report = match &args.data_dir {
-        Some(folder) => books::offline(folder, args.file.as_deref(), args.replay)?,
+        Some(folder) => books::offline(folder, args.file.as_deref(), args.environment(), args.replay)?,
         None => {
             let mut client = client()?;
             let path = client.path("/verifications")?;

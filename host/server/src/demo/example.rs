@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::host::bundles;
-use fermata_core::manifest::{Manifest, parse};
+use fermata_core::manifest::Manifest;
 
 pub struct Example {
     /// The folder's.
@@ -28,10 +28,6 @@ impl Example {
     pub fn file(&self) -> String {
         format!("examples/{}/pipeline.toml", self.name)
     }
-
-    pub fn parse(&self) -> Result<Manifest, Failure> {
-        Ok(parse::parse(&self.file(), self.manifest)?)
-    }
 }
 
 /// A stage in the middle of the pipeline and another version of it, to try a swap with.
@@ -49,12 +45,13 @@ pub fn swap(manifest: &Manifest) -> Option<(&str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fermata_core::manifest::parse::parse;
 
     #[test]
     fn every_example_is_a_manifest() {
         assert!(!ALL.is_empty());
         for example in ALL {
-            example.parse().unwrap_or_else(|f| panic!("{}: {f}", example.file()));
+            parse(&example.file(), example.manifest).unwrap_or_else(|f| panic!("{}: {f}", example.file()));
         }
     }
 

@@ -13,8 +13,10 @@ use crate::http;
 use crate::load::{BATCH, Load, Schedule, now};
 use crate::run::give_up;
 use crate::signals::Interrupt;
+use crate::source;
 use example::Example;
 use fermata_core::codes;
+use fermata_core::manifest::Source;
 use fermata_core::names::Purpose;
 use fermata_core::ports::Artifacts;
 use fermata_store::Options;
@@ -41,7 +43,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     let example = Example::named(&args.example)?;
-    let manifest = Arc::new(example.parse()?);
+    let source = Source::new(&example.file(), example.manifest).in_environment(args.env.name());
+    let (manifest, manifest_text) = source::runnable(&source)?;
+    let manifest = Arc::new(manifest);
     let generator = manifest.generators.first().ok_or_else(|| {
         Failure::failed(
             codes::MANIFEST_REFERENCE,
@@ -56,7 +60,7 @@ pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     let artifact = artifacts.resolve(&generator.component)?;
     let mut spec = HostSpec::new(
         manifest.clone(),
-        example.manifest.to_owned(),
+        manifest_text,
         folder.path.clone(),
         executor.clone(),
         artifacts,

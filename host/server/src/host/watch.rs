@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Samples are kept this long: the longest window of a goal.
-const KEPT: Duration = Duration::from_secs(600);
+/// Samples are kept this long.
+const KEPT: Duration = fermata_core::limits::MAX_GOAL_WINDOW;
 
 #[derive(Default)]
 pub struct Watch {

@@ -4,6 +4,7 @@ mod commands;
 mod components;
 mod deployments;
 mod dlq;
+mod errors;
 mod health;
 mod index;
 mod intake;
@@ -105,6 +106,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::text))
         .route(PIPELINES, get(pipelines::list))
         .merge(pipeline)
+        .route("/api/v1/errors/{code}", get(errors::page))
         .route("/api/v1/components", post(components::upload))
         .route("/api/v1/components/{digest}", get(components::one))
         .fallback(nothing_here)

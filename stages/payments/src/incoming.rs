@@ -13,11 +13,8 @@ use sha2::{Digest, Sha256};
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::payment::{Terms, read};
+use crate::payment::{MAX_ECHOED, MAX_NAME, Terms, excerpt, object, string};
 use crate::time;
-
-/// Bytes of an id or an account's name: they become keys of records and stores.
-const MAX_NAME: usize = 128;
 
 /// A record of `payment.incoming` that has an id.
 #[derive(Debug)]
@@ -70,10 +67,7 @@ impl Incoming {
     /// The rejection is for what cannot be treated as a payment at all: no JSON object, no id, another version, or a
     /// key that is not the id (its duplicates would be judged on another shard).
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text: &RawValue = read(input.value.as_deref())?;
-        if !text.get().starts_with('{') {
-            return Err(Code::BAD_JSON.rejection("a payment is a JSON object"));
-        }
+        let text = object(input.value.as_deref(), "a payment")?;
         let wire: Wire<'_> =
             serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
         if let Some(version) = wire.v
@@ -86,6 +80,9 @@ impl Incoming {
         }
         let id = wire.id.and_then(string).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Code::MISSING_FIELD.rejection("a payment has an id, a string that is not empty"))?;
+        if id.len() > MAX_ECHOED {
+            return Err(Code::TOO_LARGE.rejection(format!("the id has {} bytes", id.len())));
+        }
         if input.key.as_deref() != Some(id.as_bytes()) {
             return Err(Code::KEY_MISMATCH.rejection(format!("the key of payment {} is not its id", excerpt(&id))));
         }
@@ -171,17 +168,6 @@ fn fingerprint(hash: Sha256) -> String {
         .collect()
 }
 
-fn string(field: &RawValue) -> Option<Cow<'_, str>> {
-    let text = field.get();
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    // What has no escape is its own content.
-    if inner.contains('\\') {
-        serde_json::from_str(text).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
-    }
-}
-
 fn required<'a>(name: &str, field: Option<&'a RawValue>) -> Result<&'a RawValue, Refusal> {
     field.ok_or_else(|| Code::MISSING_FIELD.refusal(format!("{name} is missing")))
 }
@@ -227,15 +213,6 @@ fn canonical(field: &RawValue) -> Result<String, Refusal> {
         return Err(Code::MISSING_FIELD.refusal(format!("metadata is {}, not an object", excerpt(field.get()))));
     }
     Ok(value.to_string())
-}
-
-/// The beginning of what was found, for a reason that people read.
-fn excerpt(text: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-    }
 }
 
 #[cfg(test)]

@@ -13,11 +13,12 @@ use crate::workspace;
 const FILE: &str = "fingerprint";
 
 /// Folders and files of the workspace that guests are made of, the encoder among them.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "stages",
     "tests/guests",
     "wit",
     "xtask/src/guests",
+    "host/build",
     "Cargo.toml",
     "Cargo.lock",
 ];

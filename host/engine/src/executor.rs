@@ -73,12 +73,24 @@ impl WasmExecutor {
 
     /// Machine code of a component, from the cache or the compiler, loaded and connected with its imports.
     fn link(&self, artifact: &Artifact) -> Result<InstancePre<Sandbox>, PrepareError> {
-        format::expect_component(&artifact.bytes).map_err(PrepareError::NotAComponent)?;
-        let component = match self.cached(artifact) {
-            Some(component) => component,
-            None => self.compiled(artifact)?,
-        };
-        contract::link(&self.linker, &component)
+        Self::expect_component(artifact)?;
+        contract::link(&self.linker, &self.component(artifact)?)
+    }
+
+    pub(crate) fn expect_component(artifact: &Artifact) -> Result<(), PrepareError> {
+        format::expect_component(&artifact.bytes).map_err(PrepareError::NotAComponent)
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<Sandbox> {
+        &self.linker
+    }
+
+    /// Machine code of what looks like a component.
+    pub(crate) fn component(&self, artifact: &Artifact) -> Result<Component, PrepareError> {
+        match self.cached(artifact) {
+            Some(component) => Ok(component),
+            None => self.compiled(artifact),
+        }
     }
 
     fn cached(&self, artifact: &Artifact) -> Option<Component> {
@@ -110,7 +122,7 @@ impl WasmExecutor {
     }
 
     /// Asks two fresh instances, which must agree although they see another time and other random numbers.
-    fn describe(
+    pub(crate) fn describe(
         &self,
         pre: &InstancePre<Sandbox>,
         exports: &StageExports,
@@ -161,7 +173,7 @@ impl Executor for WasmExecutor {
     }
 }
 
-fn expect_json(config: &str) -> Result<(), PrepareError> {
+pub(crate) fn expect_json(config: &str) -> Result<(), PrepareError> {
     serde_json::from_str::<serde::de::IgnoredAny>(config)
         .map(|_| ())
         .map_err(|e| PrepareError::Init(format!("its configuration is not JSON: {e}")))

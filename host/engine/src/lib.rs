@@ -14,6 +14,7 @@ mod bindings;
 mod budget;
 mod cache;
 mod call;
+mod checkup;
 mod compiler;
 mod contract;
 mod convert;
@@ -33,5 +34,6 @@ mod ticker;
 mod verdict;
 mod version;
 
+pub use checkup::{Checkup, Finding, World};
 pub use compiler::{Compile, CompileCommand, CompileError, compile_file};
 pub use executor::{EngineError, EngineOptions, WasmExecutor};

@@ -11,6 +11,7 @@ pub mod executor;
 pub mod failure;
 pub mod host;
 pub mod http;
+mod keys;
 mod load;
 mod run;
 mod signals;

@@ -2,7 +2,7 @@
 //!
 //! - `application/json`: one message, kept as it came; `application/x-ndjson`: one message a line.
 //! - `application/vnd.fermata.records+json`: `{"records": [{"key", "value", "headers", "timestamp"}]}`, where key and
-//!   value are texts; what has no `value` is a tombstone.
+//!   value are texts, or bytes in hex as `key_hex` and `value_hex`; what has no value is a tombstone.
 //! - any other type: the body is the value, whatever it is.
 //!
 //! A key is taken from the record, else from `?key=`, else from the JSON field that the manifest names for the topic.
@@ -11,6 +11,7 @@ use super::problem::{Answer, Problem};
 use super::request::{self, Segments};
 use super::{Shared, blocking, topics};
 use crate::host::App;
+use crate::keys;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -38,6 +39,8 @@ struct Envelope {
 struct Incoming {
     key: Option<String>,
     value: Option<String>,
+    key_hex: Option<String>,
+    value_hex: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
     /// Milliseconds since the Unix epoch.
@@ -137,9 +140,12 @@ fn is_json(bytes: &[u8]) -> Result<(), serde_json::Error> {
 }
 
 fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> Result<NewRecord, String> {
-    let value = one.raw.or_else(|| one.value.map(Bytes::from));
-    let given = one.key.or_else(|| key.cloned()).map(Bytes::from);
-    let key = match given {
+    let value = match one.raw {
+        Some(raw) => Some(raw),
+        None => given("value", one.value, one.value_hex)?,
+    };
+    let own = given("key", one.key, one.key_hex)?;
+    let key = match own.or_else(|| key.cloned().map(Bytes::from)) {
         Some(key) => Some(key),
         None => derived(app, topic, value.as_ref())?,
     };
@@ -183,17 +189,19 @@ fn fits(what: &str, found: usize, most: usize) -> Result<(), String> {
 
 /// The key by the manifest's `key` field; `None` where the topic has no such field.
 fn derived(app: &App, topic: &TopicName, value: Option<&Bytes>) -> Result<Option<Bytes>, String> {
-    let Some(field) = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref()) else {
-        return Ok(None);
-    };
-    let value: Value = value
-        .and_then(|v| serde_json::from_slice(v).ok())
-        .ok_or_else(|| format!("it has no key, and its value is not JSON from which {field:?} could be taken"))?;
-    match &value[field] {
-        Value::String(text) => Ok(Some(Bytes::from(text.clone()))),
-        Value::Number(number) => Ok(Some(Bytes::from(number.to_string()))),
-        _ => Err(format!(
-            "it has no key, and its field {field:?} is neither a string nor a number"
-        )),
+    let field = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref());
+    let value = value.map(|value| &value[..]);
+    field.map(|field| keys::derived(field, value)).transpose()
+}
+
+/// A text, or bytes in hex; not both.
+fn given(name: &str, text: Option<String>, digits: Option<String>) -> Result<Option<Bytes>, String> {
+    match (text, digits) {
+        (Some(_), Some(_)) => Err(format!("it has both {name} and {name}_hex")),
+        (Some(text), None) => Ok(Some(Bytes::from(text))),
+        (None, Some(digits)) => hex::decode(&digits)
+            .map(|bytes| Some(Bytes::from(bytes)))
+            .map_err(|e| format!("its {name}_hex is not hex: {e}")),
+        (None, None) => Ok(None),
     }
 }

@@ -1,11 +1,14 @@
 //! Every test of the workspace that needs more than one crate.
 
 mod architecture;
+mod author;
+mod bad_input;
 mod conformance;
 mod demo;
 mod durability;
 mod guests;
 mod kills;
+mod load;
 mod poison;
 mod records;
 mod sandbox;

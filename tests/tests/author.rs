@@ -1,9 +1,9 @@
 //! What the author of a stage types: build the crate in this folder, and look whether a server would run the component.
 
-use fermata_tests::harness::{Cli, binary, fixture};
+use fermata_tests::harness::{Cli, binary};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use tempfile::TempDir;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -43,17 +43,24 @@ impl Author {
         target.join("guests-of-authors")
     }
 
-    fn build(&self, args: &[&str]) -> Output {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Cli::nowhere().command(&[&["build"], args].concat());
+        command.current_dir(self.0.path());
         command
-            .current_dir(self.0.path())
-            .env("CARGO_TARGET_DIR", Self::target());
+    }
+
+    /// With what earlier runs have built.
+    fn build(&self, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        command.env("CARGO_TARGET_DIR", Self::target());
         command.output().expect("the binary starts")
     }
 
     /// What it says when it ends with `code`, which is not 0.
     fn refused(&self, code: i32) -> String {
-        let output = self.build(&[]);
+        // In its own folder, so that it does not wait for another's build.
+        let output = self.command(&[]).env_remove("CARGO_TARGET_DIR").output();
+        let output = output.expect("the binary starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -174,9 +181,19 @@ fn a_check_says_how_far_a_component_comes() {
         refused.contains("F0202") && refused.contains("may not run"),
         "{refused}"
     );
-    let echo = fixture("echo-1.0.0");
-    let echo = echo.to_str().expect("a path of text");
-    let found = cli.exits(&["component", "check", echo, "--config", "[]", "-o", "json"], 4);
+    let unknown = r#"{"no-such-key": true}"#;
+    let found = cli.exits(
+        &[
+            "component",
+            "check",
+            "builtin:account@1.0.0",
+            "--config",
+            unknown,
+            "-o",
+            "json",
+        ],
+        4,
+    );
     let found: Value = serde_json::from_str(&found).expect("JSON");
     let last = found["checks"]
         .as_array()

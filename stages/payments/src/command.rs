@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::payment::{MAX_ECHOED, MAX_NAME, excerpt, object, string};
+use crate::payment::{MAX_ECHOED, MAX_NAME, excerpt, object, oversize, string};
 
 /// A record of `account.commands`: `{"type", "account"?, "id"?, "v"?, ...}`, keyed by the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,11 @@ impl Command {
     /// The rejection is for what cannot be treated as a command at all: no JSON object, no type that is known, another
     /// version, or a key that is not its account. What is wrong in the other fields is answered.
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = object(input.value.as_deref(), "a command")?;
+        let value = input.value.as_deref();
+        if let Some(Refusal { code, reason }) = oversize(value) {
+            return Err(code.rejection(reason));
+        }
+        let text = object(value, "a command")?;
         let wire: Wire<'_> =
             serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
         if let Some(version) = wire.v

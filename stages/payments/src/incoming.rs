@@ -13,15 +13,18 @@ use sha2::{Digest, Sha256};
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::payment::{MAX_ECHOED, MAX_NAME, Terms, excerpt, object, string};
+use crate::payment::{MAX_ECHOED, MAX_NAME, Terms, excerpt, object, oversize, string};
 use crate::time;
+
+/// Bytes of `metadata`: putting it in order costs far more than reading it.
+const MAX_METADATA: usize = 4 << 10;
 
 /// A record of `payment.incoming` that has an id.
 #[derive(Debug)]
 pub struct Incoming {
     pub id: String,
-    /// The record's value, to be passed on as it is.
-    pub text: Box<RawValue>,
+    /// The record's value, to be passed on as it is. None: it was too large to be read.
+    pub text: Option<Box<RawValue>>,
     /// The content, or what is wrong with its shape.
     pub content: Result<Content, Refusal>,
     /// A validator's no.
@@ -67,7 +70,11 @@ impl Incoming {
     /// The rejection is for what cannot be treated as a payment at all: no JSON object, no id, another version, or a
     /// key that is not the id (its duplicates would be judged on another shard).
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = object(input.value.as_deref(), "a payment")?;
+        let value = input.value.as_deref();
+        if let Some(refusal) = oversize(value) {
+            return Self::unread(input, refusal);
+        }
+        let text = object(value, "a payment")?;
         let wire: Wire<'_> =
             serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
         if let Some(version) = wire.v
@@ -89,9 +96,22 @@ impl Incoming {
         let content = wire.content(&id);
         Ok(Self {
             id: id.into_owned(),
-            text: text.to_owned(),
+            text: Some(text.to_owned()),
             content,
             verdict: Refusal::of_verdicts(&input.verdicts),
+        })
+    }
+
+    /// What is not read is refused by its key, which is the id of every payment.
+    fn unread(input: &Input, refusal: Refusal) -> Result<Self, Rejection> {
+        let key = input.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let id = key.filter(|key| (1..=MAX_ECHOED).contains(&key.len()));
+        let id = id.ok_or_else(|| refusal.code.rejection(refusal.reason.clone()))?;
+        Ok(Self {
+            id: id.to_owned(),
+            text: None,
+            content: Err(refusal),
+            verdict: None,
         })
     }
 }
@@ -207,6 +227,10 @@ fn optional<'a>(name: &str, field: Option<&'a RawValue>) -> Result<Option<Cow<'a
 
 /// Without spaces, the names of each object in order.
 fn canonical(field: &RawValue) -> Result<String, Refusal> {
+    let size = field.get().len();
+    if size > MAX_METADATA {
+        return Err(Code::TOO_LARGE.refusal(format!("metadata has {size} bytes, at most {MAX_METADATA} are allowed")));
+    }
     let value: serde_json::Value = serde_json::from_str(field.get())
         .map_err(|error| Code::MISSING_FIELD.refusal(format!("metadata cannot be read: {error}")))?;
     if !value.is_object() {
@@ -306,6 +330,19 @@ mod tests {
             .with_value(GOOD.replacen("p-1", &long, 1));
         let refusal = Incoming::parse(&input).expect("an id").content;
         assert_eq!(refusal.expect_err("too long").code, Code::TOO_LARGE);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_read_is_refused_by_its_key() {
+        let field = |bytes: usize| format!(r#""metadata":{{"a":"{}"}},"amount""#, "x".repeat(bytes));
+        let refused = parse(&GOOD.replacen("\"amount\"", &field(MAX_METADATA), 1)).expect("an id");
+        assert_eq!(refused.content.expect_err("too large").code, Code::TOO_LARGE);
+        let large = GOOD.replacen("\"amount\"", &field(crate::MAX_MESSAGE), 1);
+        let unread = parse(&large).expect("a key");
+        assert_eq!((unread.id.as_str(), unread.text.is_none()), ("p-1", true));
+        assert_eq!(unread.content.expect_err("too large").code, Code::TOO_LARGE);
+        let keyless = Input::new(topics::INCOMING).with_value(large);
+        assert_eq!(Incoming::parse(&keyless).expect_err("no key").code, "too-large");
     }
 
     #[test]

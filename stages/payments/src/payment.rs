@@ -6,7 +6,7 @@ use fermata_stage::Rejection;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::code::Code;
+use crate::code::{Code, Refusal};
 use crate::currency::Currency;
 
 /// What the stages behind validate act on. `amount`: minor units, positive.
@@ -43,9 +43,9 @@ impl Payment {
     }
 }
 
-/// The largest message that is read at a head, in bytes: what reading it costs stays well within a record's fuel, so
-/// that a larger one is refused by its code and not by a fault.
-pub const MAX_MESSAGE: usize = 128 << 10;
+/// The largest message that is read at a head, in bytes. Whatever fills it, each stage on its way reads and writes it
+/// well within a record's fuel: a larger one is refused by its code and not by a fault.
+pub const MAX_MESSAGE: usize = 8 << 10;
 
 /// Bytes of an id or an account's name: they become keys of records and stores.
 pub(crate) const MAX_NAME: usize = 128;
@@ -53,12 +53,15 @@ pub(crate) const MAX_NAME: usize = 128;
 /// A longer name cannot even be the key of its refusal.
 pub(crate) const MAX_ECHOED: usize = 1 << 10;
 
+/// Why a record from outside is too large to be read.
+pub(crate) fn oversize(value: Option<&[u8]>) -> Option<Refusal> {
+    let size = value.map_or(0, <[u8]>::len);
+    (size > MAX_MESSAGE)
+        .then(|| Code::TOO_LARGE.refusal(format!("the record has {size} bytes, at most {MAX_MESSAGE} are read")))
+}
+
 /// The JSON object in a record from outside; `what` names the message for the reason.
 pub(crate) fn object<'a>(value: Option<&'a [u8]>, what: &str) -> Result<&'a RawValue, Rejection> {
-    let size = value.map_or(0, <[u8]>::len);
-    if size > MAX_MESSAGE {
-        return Err(Code::TOO_LARGE.rejection(format!("the record has {size} bytes, at most {MAX_MESSAGE} are read")));
-    }
     let text: &RawValue = read(value)?;
     if !text.get().starts_with('{') {
         return Err(Code::BAD_JSON.rejection(format!("{what} is a JSON object")));

@@ -24,7 +24,7 @@ impl Default for Config {
         let currencies = ["CHF", "EUR", "GBP", "JPY", "SEK", "USD"];
         Self {
             max_amount: 10_000_000,
-            max_bytes: 64 << 10,
+            max_bytes: MAX_MESSAGE,
             currencies: currencies.iter().filter_map(|code| Currency::parse(code)).collect(),
             window: Span::days(8),
             max_ahead: Span::days(1),
@@ -37,7 +37,7 @@ pub const SCHEMA: &str = r#"{
   "additionalProperties": false,
   "properties": {
     "max-amount": { "type": "integer", "minimum": 1, "default": 10000000, "description": "minor units" },
-    "max-bytes": { "type": "integer", "minimum": 1, "maximum": 131072, "default": 65536 },
+    "max-bytes": { "type": "integer", "minimum": 1, "maximum": 8192, "default": 8192 },
     "currencies": { "type": "array", "items": { "type": "string", "pattern": "^[A-Z]{3}$" }, "minItems": 1 },
     "window": { "type": "string", "default": "8d" },
     "max-ahead": { "type": "string", "default": "1d" }

@@ -3,6 +3,7 @@
 use super::object::{Object, broken, deep, long};
 use super::{COMMANDS, Case, End, Table};
 use End::{Answered, DeadLetter};
+use fermata_payments::MAX_MESSAGE;
 
 const MIB: usize = 1 << 20;
 
@@ -180,8 +181,14 @@ fn sizes(table: &mut Table) {
         let object = next(table).with(field, long(MIB - 300));
         table.add(format!("{name} of a MiB"), DeadLetter("too-large"), object.text());
     }
-    let object = next(table).with("other", long(100_000));
-    table.add("an unknown field of 100,000 bytes", Answered("ok"), object.text());
+    for (name, text) in [("", deep(10_000)), ("open ", "[".repeat(10_000))] {
+        table.add(format!("ten thousand {name}arrays"), DeadLetter("too-large"), text);
+    }
+    let object = next(table).with("other", long(MAX_MESSAGE - 300));
+    table.add("an unknown field that fits", Answered("ok"), object.text());
+    let numbers = format!("[1{}]", ",1".repeat(MAX_MESSAGE / 2 - 200));
+    let object = next(table).with("other", numbers);
+    table.add("unknown numbers that fit", Answered("ok"), object.text());
 }
 
 fn odd_but_sound(table: &mut Table) {
@@ -194,7 +201,7 @@ fn odd_but_sound(table: &mut Table) {
         ("id", "null".into()),
         ("account", "null".into()),
         ("v", "null".into()),
-        ("other", deep(10_000)),
+        ("other", deep(3_900)),
         ("other", "1e400".into()),
         ("other", "\"\\ud800\"".into()),
     ] {

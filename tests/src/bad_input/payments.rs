@@ -7,8 +7,8 @@ use fermata_payments::MAX_MESSAGE;
 
 /// Values of no use for a field that holds a name.
 const NO_NAMES: [&str; 8] = ["null", "\"\"", "7", "1e400", "true", "[]", "{}", "\"\\ud800\""];
-/// The largest payment that the shipped configuration lets pass, and the largest record of a log.
-const LARGEST: usize = 64 << 10;
+/// Of `metadata`, in bytes.
+const MAX_METADATA: usize = 4 << 10;
 const MIB: usize = 1 << 20;
 
 pub fn cases(at: &str) -> Vec<Case> {
@@ -117,11 +117,14 @@ fn ids(table: &mut Table, at: &str) {
         table.add(format!("id is {id}"), DeadLetter("missing-field"), object.text());
     }
     table.add("an empty object", DeadLetter("missing-field"), "{}");
-    table.add(
-        "ten thousand objects",
-        DeadLetter("missing-field"),
-        "{\"a\":".repeat(10_000) + "1" + &"}".repeat(10_000),
-    );
+    for (levels, end) in [(1_000, DeadLetter("missing-field")), (10_000, Rejected("too-large"))] {
+        let text = "{\"a\":".repeat(levels) + "1" + &"}".repeat(levels);
+        table.add(format!("{levels} objects within each other"), end, text);
+    }
+    let object = next(table, at).with("other", long(MAX_MESSAGE));
+    table
+        .add("too large, without a key", DeadLetter("too-large"), object.text())
+        .key = None;
     for (bytes, end) in [
         (129, Rejected("too-large")),
         (1_024, Rejected("too-large")),
@@ -146,7 +149,7 @@ fn fields(table: &mut Table, at: &str) {
     };
     for side in ["from", "to"] {
         bad(side, "missing-field", &NO_NAMES);
-        bad(side, "too-large", &[&long(129), &long(10_000)]);
+        bad(side, "too-large", &[&long(129), &long(7_000), &long(100_000)]);
     }
     bad("to", "same-account", &["\"funding-EUR\"", "\"funding\\u002dEUR\""]);
     let forty = "1".repeat(41);
@@ -236,7 +239,7 @@ fn fields(table: &mut Table, at: &str) {
             &["7", "1e400", "true", "[]", "{}", "\"\\ud800\""],
         );
     }
-    let (nested, array) = (format!("{{\"a\":{}}}", deep(10_000)), deep(10_000));
+    let (nested, array) = (format!("{{\"a\":{}}}", deep(1_000)), deep(1_000));
     bad(
         "metadata",
         "missing-field",
@@ -252,6 +255,7 @@ fn fields(table: &mut Table, at: &str) {
             &array,
         ],
     );
+    bad("metadata", "too-large", &[&format!("{{\"a\":{}}}", deep(10_000))]);
     let object = next(table, at).with("from", "\"acct-1\"").with("to", "\"acct-2\"");
     let object = object.with("amount", i64::MAX.to_string());
     table.add("an amount of all that fits", Rejected("too-large"), object.text());
@@ -278,20 +282,36 @@ fn sizes(table: &mut Table, at: &str) {
         }),
     ];
     for (name, field, fill) in fills {
-        let room = |whole: usize| whole - 300;
+        // Metadata has a limit of its own.
+        let most = if field == "metadata" {
+            MAX_METADATA
+        } else {
+            MAX_MESSAGE - 300
+        };
         for (bytes, end) in [
-            (room(LARGEST), Confirmed),
-            (LARGEST, Rejected("too-large")),
-            (room(MAX_MESSAGE), Rejected("too-large")),
-            (room(MIB), DeadLetter("too-large")),
+            (most, Confirmed),
+            (
+                MAX_MESSAGE - 300,
+                if field == "metadata" {
+                    Rejected("too-large")
+                } else {
+                    Confirmed
+                },
+            ),
+            (MAX_MESSAGE, Rejected("too-large")),
+            (8 * MAX_MESSAGE, Rejected("too-large")),
+            (MIB - 300, Rejected("too-large")),
         ] {
-            let object = next(table, at).with(field, fill(bytes + 64));
-            table.add(format!("{name}, {} KiB", bytes.div_ceil(1 << 10)), end, object.text());
+            let object = next(table, at).with(field, fill(bytes));
+            table.add(format!("{name}, {bytes} bytes"), end, object.text());
         }
+    }
+    for (name, text) in [("", deep(10_000)), ("open ", "[".repeat(10_000))] {
+        table.add(format!("ten thousand {name}arrays"), Rejected("too-large"), text);
     }
     for field in ["id", "from", "to", "currency", "at", "type"] {
         let object = next(table, at).with(field, long(MIB - 300));
-        table.add(format!("{field} of a MiB"), DeadLetter("too-large"), object.text());
+        table.add(format!("{field} of a MiB"), Rejected("too-large"), object.text());
     }
 }
 
@@ -303,7 +323,7 @@ fn odd_but_sound(table: &mut Table, at: &str) {
     let object = object.and("\"\\u0066rom\"", "\"funding\\u002DEUR\"");
     table.add("escapes in names and values", Confirmed, object.text());
     for (name, value) in [
-        ("ten thousand arrays", deep(10_000)),
+        ("four thousand arrays", deep(3_900)),
         ("a number beyond floats", "1e400".into()),
         ("a number of forty digits", "1".repeat(40)),
         ("a lone surrogate", "\"\\ud800\"".into()),

@@ -1,6 +1,6 @@
 //! A stage as its author would write it: takes a share of each record, and counts.
 
-use fermata_stage::{Context, Description, Emission, Input, Reader, Rejection, Stage, StoreDecl};
+use fermata_stage::{Context, Description, Emission, Input, Rejection, Stage, StoreDecl};
 
 pub struct Fee {
     percent: u64,

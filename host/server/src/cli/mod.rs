@@ -6,6 +6,7 @@ mod check;
 pub mod client;
 mod component;
 mod deploy;
+mod envelope;
 mod flow;
 mod generate;
 mod records;

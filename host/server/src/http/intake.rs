@@ -1,8 +1,9 @@
 //! Intake: records from outside, acknowledged when they are on disk.
 //!
 //! - `application/json`: one message, kept as it came; `application/x-ndjson`: one message a line.
-//! - `application/vnd.fermata.records+json`: `{"records": [{"key", "value", "headers", "timestamp"}]}`, where key and
-//!   value are texts, or bytes in hex as `key_hex` and `value_hex`; what has no value is a tombstone.
+//! - `application/vnd.fermata.records+json`: `{"records": [{"key", "value", "headers", "timestamp"}]}`, where key,
+//!   value and the values of headers are texts; what has no `value` is a tombstone. Bytes that are no text stand as
+//!   hex in `key_hex`, `value_hex` and `headers_hex` instead.
 //! - any other type: the body is the value, whatever it is.
 //!
 //! A key is taken from the record, else from `?key=`, else from the JSON field that the manifest names for the topic.
@@ -38,11 +39,13 @@ struct Envelope {
 #[serde(deny_unknown_fields)]
 struct Incoming {
     key: Option<String>,
-    value: Option<String>,
     key_hex: Option<String>,
+    value: Option<String>,
     value_hex: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    headers_hex: BTreeMap<String, String>,
     /// Milliseconds since the Unix epoch.
     timestamp: Option<i64>,
     #[serde(skip)]
@@ -142,24 +145,29 @@ fn is_json(bytes: &[u8]) -> Result<(), serde_json::Error> {
 fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> Result<NewRecord, String> {
     let value = match one.raw {
         Some(raw) => Some(raw),
-        None => given("value", one.value, one.value_hex)?,
+        None => either("value", one.value, one.value_hex)?,
     };
-    let own = given("key", one.key, one.key_hex)?;
-    let key = match own.or_else(|| key.cloned().map(Bytes::from)) {
+    let given = either("key", one.key, one.key_hex)?;
+    let key = match given.or_else(|| key.cloned().map(Bytes::from)) {
         Some(key) => Some(key),
         None => derived(app, topic, value.as_ref())?,
     };
-    if let Some(reserved) = one.headers.keys().find(|name| names::headers::reserved(name)) {
+    let mut named = one.headers.keys().chain(one.headers_hex.keys());
+    if let Some(reserved) = named.find(|name| names::headers::reserved(name)) {
         return Err(format!("header {reserved:?} is the host's to write"));
     }
-    let headers: Vec<Header> = one
+    let texts = one
         .headers
         .into_iter()
-        .map(|(key, value)| Header {
-            key: key.into(),
-            value: value.map(Bytes::from),
-        })
-        .collect();
+        .map(|(key, value)| Ok((key, value.map(Bytes::from))));
+    let others = one
+        .headers_hex
+        .into_iter()
+        .map(|(key, hex)| Ok((key, either("header", None, Some(hex))?)));
+    let headers: Vec<Header> = texts
+        .chain(others)
+        .map(|header| header.map(|(key, value)| Header { key: key.into(), value }))
+        .collect::<Result<_, String>>()?;
     fits("key", key.as_ref().map_or(0, Bytes::len), limits::MAX_KEY)?;
     fits("value", value.as_ref().map_or(0, Bytes::len), limits::MAX_VALUE)?;
     let of_headers = headers
@@ -179,6 +187,18 @@ fn record(app: &App, topic: &TopicName, key: Option<&String>, one: Incoming) -> 
     })
 }
 
+/// Bytes from a text or from hex.
+fn either(what: &str, text: Option<String>, hex: Option<String>) -> Result<Option<Bytes>, String> {
+    match (text, hex) {
+        (Some(_), Some(_)) => Err(format!("it has {what} and {what}_hex: one of them is meant")),
+        (text, None) => Ok(text.map(Bytes::from)),
+        (None, Some(hex)) => match hex::decode(&hex) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(found) => Err(format!("its {what} is not hex: {found}")),
+        },
+    }
+}
+
 fn fits(what: &str, found: usize, most: usize) -> Result<(), String> {
     if found <= most {
         Ok(())
@@ -192,16 +212,4 @@ fn derived(app: &App, topic: &TopicName, value: Option<&Bytes>) -> Result<Option
     let field = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref());
     let value = value.map(|value| &value[..]);
     field.map(|field| keys::derived(field, value)).transpose()
-}
-
-/// A text, or bytes in hex; not both.
-fn given(name: &str, text: Option<String>, digits: Option<String>) -> Result<Option<Bytes>, String> {
-    match (text, digits) {
-        (Some(_), Some(_)) => Err(format!("it has both {name} and {name}_hex")),
-        (Some(text), None) => Ok(Some(Bytes::from(text))),
-        (None, Some(digits)) => hex::decode(&digits)
-            .map(|bytes| Some(Bytes::from(bytes)))
-            .map_err(|e| format!("its {name}_hex is not hex: {e}")),
-        (None, None) => Ok(None),
-    }
 }

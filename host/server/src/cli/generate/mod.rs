@@ -125,6 +125,10 @@ impl Run<'_> {
                     Next::Bad { place, why } => {
                         used += 1;
                         tally.bad += 1;
+                        if self.args.strict {
+                            // The run ends here, behind all that came before.
+                            self.sender.send(std::mem::take(&mut items), tally)?;
+                        }
                         self.sender.complain(tally.bad, place, &why)?;
                     }
                     Next::NotYet => break,

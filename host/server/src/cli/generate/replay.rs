@@ -11,7 +11,8 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use fermata_core::limits::MAX_VALUE;
 use fermata_core::manifest::Manifest;
-use fermata_core::{TopicName, codes};
+use fermata_core::partition::shard_of;
+use fermata_core::{NewRecord, TopicName, codes};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ pub struct Replay {
     topic: TopicName,
     /// The JSON field that is the key.
     key: Option<String>,
+    partitions: u32,
     lines: Receiver<Line>,
     /// Good lines to be passed over.
     skip: u64,
@@ -90,6 +92,7 @@ impl Replay {
             name,
             topic,
             key,
+            partitions: manifest.partitions,
             lines,
             skip: args.from,
         })
@@ -117,12 +120,17 @@ impl Replay {
             let why = format!("it makes a record of {} bytes, the limit is {MAX_VALUE}", value.len());
             return Next::Bad { place, why };
         }
+        // As intake places it: by its key, or by its value where it has none.
+        let shard = shard_of(key.as_deref().unwrap_or(&value), self.partitions);
         Next::Records(vec![Item {
-            topic: self.topic.clone(),
-            key,
-            value: Some(Bytes::from(value)),
-            headers: Vec::new(),
-            timestamp: due.at,
+            record: NewRecord {
+                topic: self.topic.clone(),
+                shard,
+                timestamp: due.at,
+                key,
+                value: Some(Bytes::from(value)),
+                headers: Vec::new(),
+            },
             due: due.moment,
             place,
         }])

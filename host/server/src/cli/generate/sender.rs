@@ -3,12 +3,13 @@
 use super::source::Item;
 use super::tally::Tally;
 use crate::cli::client::{Client, segment};
+use crate::cli::envelope;
 use crate::cli::records::ENVELOPE;
 use crate::cli::talk::Talk;
 use crate::failure::{Exit, Failure};
 use bytes::Bytes;
 use fermata_core::codes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -59,12 +60,11 @@ impl<'a> Sender<'a> {
     pub fn send(&mut self, items: Vec<Item>, tally: &mut Tally) -> Result<(), Failure> {
         let mut by_topic: BTreeMap<String, Vec<Item>> = BTreeMap::new();
         for item in items {
-            by_topic.entry(item.topic.to_string()).or_default().push(item);
+            by_topic.entry(item.record.topic.to_string()).or_default().push(item);
         }
         for (topic, items) in by_topic {
             let path = self.client.path(&format!("/topics/{}/records", segment(&topic)))?;
             for items in requests(&items) {
-                tally.sent += items.len() as u64;
                 self.post(&path, items, tally)?;
             }
         }
@@ -73,16 +73,18 @@ impl<'a> Sender<'a> {
 
     /// Intake takes a request as a whole or not at all: a refused one is halved until what it refuses stands alone.
     fn post(&self, path: &str, items: &[Item], tally: &mut Tally) -> Result<(), Failure> {
-        let records = items.iter().map(record).collect::<Result<Value, Failure>>()?;
+        let records: Value = items.iter().map(|item| envelope::shape(&item.record)).collect();
         let body = json!({ "records": records }).to_string();
         match self.client.post_bytes(path, ENVELOPE, body.as_bytes()) {
             Ok(_) => {
+                tally.sent += items.len() as u64;
                 let now = Instant::now();
                 items.iter().for_each(|item| tally.acknowledged(now - item.due));
                 Ok(())
             }
             Err(Failure::Plain { code, message, .. }) if code == codes::RECORD_REFUSED => {
                 if let [one] = items {
+                    tally.sent += 1;
                     tally.refused += 1;
                     // The one record of this request has number 0, which says nothing.
                     let why = message.strip_prefix("record 0: ").unwrap_or(&message);
@@ -92,7 +94,10 @@ impl<'a> Sender<'a> {
                 self.post(path, first, tally)?;
                 self.post(path, second, tally)
             }
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                tally.sent += items.len() as u64;
+                Err(failure)
+            }
         }
     }
 }
@@ -101,7 +106,8 @@ impl<'a> Sender<'a> {
 fn requests(items: &[Item]) -> impl Iterator<Item = &[Item]> {
     let mut bytes = 0;
     items.chunk_by(move |one, other| {
-        let size = |item: &Item| item.key.as_ref().map_or(0, Bytes::len) + item.value.as_ref().map_or(0, Bytes::len);
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let size = |item: &Item| length(&item.record.key) + length(&item.record.value);
         bytes += size(one);
         let fits = bytes + size(other) <= MOST_BYTES;
         if !fits {
@@ -111,47 +117,21 @@ fn requests(items: &[Item]) -> impl Iterator<Item = &[Item]> {
     })
 }
 
-fn record(item: &Item) -> Result<Value, Failure> {
-    let mut record = Map::new();
-    put(&mut record, "key", item.key.as_ref());
-    put(&mut record, "value", item.value.as_ref());
-    record.insert("timestamp".into(), item.timestamp.0.into());
-    if !item.headers.is_empty() {
-        let mut headers = Map::new();
-        for header in &item.headers {
-            let value = header.value.as_deref().map(std::str::from_utf8).transpose();
-            let value = value.map_err(|_| {
-                let message = format!("header {:?} of {} is not UTF-8", header.key, item.topic);
-                Failure::failed(codes::RECORD_REFUSED, message).help("intake over HTTP takes headers that are texts")
-            })?;
-            headers.insert(header.key.to_string(), value.into());
-        }
-        record.insert("headers".into(), headers.into());
-    }
-    Ok(record.into())
-}
-
-/// A text where the bytes are UTF-8, else hex.
-fn put(record: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
-    let Some(bytes) = bytes else { return };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => record.insert(name.into(), text.into()),
-        Err(_) => record.insert(format!("{name}_hex"), hex::encode(bytes).into()),
-    };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fermata_core::{Timestamp, TopicName};
+    use fermata_core::{NewRecord, Shard, Timestamp, TopicName};
 
     fn item(value: Vec<u8>) -> Item {
         Item {
-            topic: TopicName::new("t").unwrap(),
-            key: None,
-            value: Some(value.into()),
-            headers: Vec::new(),
-            timestamp: Timestamp(5),
+            record: NewRecord {
+                topic: TopicName::new("t").unwrap(),
+                shard: Shard(0),
+                timestamp: Timestamp(5),
+                key: None,
+                value: Some(value.into()),
+                headers: Vec::new(),
+            },
             due: Instant::now(),
             place: 1,
         }
@@ -164,17 +144,5 @@ mod tests {
         assert_eq!(sizes, [8, 8, 4]);
         assert_eq!(requests(&items[..1]).count(), 1);
         assert_eq!(requests(&[]).count(), 0);
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_travel_as_hex() {
-        assert_eq!(
-            record(&item(b"a".to_vec())).unwrap(),
-            json!({ "value": "a", "timestamp": 5 })
-        );
-        assert_eq!(
-            record(&item(vec![255, 0])).unwrap(),
-            json!({ "value_hex": "ff00", "timestamp": 5 })
-        );
     }
 }

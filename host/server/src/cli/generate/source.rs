@@ -2,19 +2,14 @@
 
 use crate::failure::Failure;
 use crate::load::{Due, Load, now};
-use bytes::Bytes;
-use fermata_core::{Header, NewRecord, Timestamp, TopicName};
+use fermata_core::NewRecord;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// One record on its way.
 #[derive(Clone, Debug)]
 pub struct Item {
-    pub topic: TopicName,
-    pub key: Option<Bytes>,
-    pub value: Option<Bytes>,
-    pub headers: Vec<Header>,
-    pub timestamp: Timestamp,
+    pub record: NewRecord,
     /// When it was scheduled: latency counts from here.
     pub due: Instant,
     /// Sequence number or line, for people.
@@ -72,11 +67,7 @@ impl Component {
     fn items(&mut self, sequence: u64, due: Due) -> Result<Vec<Item>, Failure> {
         let records = self.load.records(sequence, due.at)?;
         let item = |record: NewRecord| Item {
-            topic: record.topic,
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-            timestamp: record.timestamp,
+            record,
             due: due.moment,
             place: sequence,
         };

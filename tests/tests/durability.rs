@@ -1,9 +1,11 @@
 //! fsync is real: while the disk holds back, nothing is acknowledged, shown or answered; when it fails, the process
 //! stops; and what a power cut leaves has everything that was acknowledged.
 
+mod file_limit;
 mod gate;
 mod power_cut;
 mod running;
+mod writes;
 
 use fermata_core::journal::JournalRecord;
 use fermata_core::partition::shard_of;

@@ -1,5 +1,6 @@
 //! Every test of the workspace that needs more than one crate.
 
+mod alike;
 mod architecture;
 mod author;
 mod bad_input;
@@ -9,6 +10,7 @@ mod durability;
 mod guests;
 mod kills;
 mod load;
+mod orders;
 mod poison;
 mod records;
 mod sandbox;

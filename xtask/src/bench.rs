@@ -11,7 +11,7 @@ use crate::{guests, run, server, workspace};
 /// Measure the payment pipeline: Wasm beside native in pairs, latency at a steady rate; --million: memory instead
 ///
 /// More behind `--`: --rounds N (at least 3), --payments N of a backlog, --rate N a second and --seconds N of the
-/// steady load.
+/// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only memory, after a million payments; takes minutes

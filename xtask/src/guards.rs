@@ -29,6 +29,16 @@ struct Guard {
     from: String,
     to: String,
     test: String,
+    /// Where the test is, unless it is one of the workspace's.
+    #[serde(default = "workspace_tests")]
+    package: String,
+    /// The package's test target; none: its unit tests.
+    #[serde(default)]
+    target: Option<String>,
+}
+
+fn workspace_tests() -> String {
+    "fermata-tests".to_owned()
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -106,7 +116,12 @@ fn tests_fail(guard: &Guard, copy: &Path) -> Result<bool> {
     let cargo = || {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(copy).env("CARGO_TARGET_DIR", workspace::target());
-        cargo.args(["test", "--release", "--package", "fermata-tests", "--test", "main"]);
+        cargo.args(["test", "--release", "--package", &guard.package]);
+        match (guard.target.as_deref(), guard.package == workspace_tests()) {
+            (Some(target), _) => cargo.args(["--test", target]),
+            (None, true) => cargo.args(["--test", "main"]),
+            (None, false) => cargo.arg("--lib"),
+        };
         server::with_bundles(&mut cargo);
         cargo
     };

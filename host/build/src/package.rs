@@ -56,7 +56,7 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// A line of `cargo build --message-format=json`.
+/// A line of `cargo rustc --message-format=json`.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -114,6 +114,10 @@ impl Package {
         let mut cargo = toolchain.build();
         cargo.current_dir(&self.folder).args([
             "--lib",
+            // As a library for C alone: for a crate that is built as a Rust library at the same time, cargo leaves
+            // link-time optimisation out, and says nothing.
+            "--crate-type",
+            "cdylib",
             "--profile",
             PROFILE,
             "--message-format",
@@ -141,10 +145,10 @@ impl Package {
         let artifacts = lines
             .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
             .filter(|message| message.reason == "compiler-artifact" && message.package_id == self.id);
-        let modules = artifacts
+        let mut modules = artifacts
             .flat_map(|message| message.filenames)
             .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-        modules.last().ok_or_else(|| {
+        modules.next().ok_or_else(|| {
             BuildError::Cargo(format!(
                 "cargo built crate {}, but names no WebAssembly module of it",
                 self.name

@@ -44,10 +44,10 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// `cargo build` for the target, told nothing of a cargo that may have started this process.
+    /// `cargo rustc` for the target, told nothing of a cargo that may have started this process.
     pub fn build(&self) -> Command {
         let mut cargo = Command::new(&self.cargo);
-        cargo.arg("build").args(["--target", TARGET]).args(&self.arguments);
+        cargo.arg("rustc").args(["--target", TARGET]).args(&self.arguments);
         for foreign in [
             "LD_LIBRARY_PATH",
             "RUSTFLAGS",

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// SIGXFSZ: a write beyond the limit on file sizes. The same on Linux and macOS, and without a name in tokio.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// Exit code of a process that was interrupted, by the shells' convention.
 const INTERRUPTED: i32 = 130;
 
@@ -23,6 +26,8 @@ impl Interrupt {
             .map_err(failed)?;
         let (mut interrupt, mut terminate) = {
             let _inside = runtime.enter();
+            // Listened to once, it never ends the process without a word: the write fails, and what failed is said.
+            let _unread = signal(SignalKind::from_raw(FILE_TOO_LARGE)).map_err(failed)?;
             (
                 signal(SignalKind::interrupt()).map_err(failed)?,
                 signal(SignalKind::terminate()).map_err(failed)?,

@@ -1,6 +1,6 @@
 //! The writer: one transaction at a time becomes one atomic batch.
 
-use crate::{embedded::Shared, encoding, layout, topic::Topic};
+use crate::{durability::WRITING, embedded::Shared, encoding, layout, topic::Topic};
 use fermata_core::{
     CommitId, NewRecord, Offset, Shard, TopicName,
     ports::{LogError, Namespace, StateChange},
@@ -70,9 +70,10 @@ impl Shared {
         }
         self.add_changes(&mut batch, work.changes)?;
         batch.insert(&self.meta, layout::COMMIT, id.to_be_bytes());
+        self.durability.writing(id)?;
         batch
             .commit()
-            .map_err(|found| self.durability.fail("writing a batch", &found))?;
+            .map_err(|found| self.durability.refused(WRITING, &found))?;
         writer.last = id;
         if !work.positions.is_empty() {
             let mut positions = self.positions.lock();
@@ -146,7 +147,7 @@ impl Shared {
         let made = self
             .database
             .keyspace(&name, || KeyspaceCreateOptions::default().max_memtable_size(bytes))
-            .map_err(|found| self.durability.fail("making a store", &found))?;
+            .map_err(|found| self.durability.refused("making a store", &found))?;
         state.insert(namespace.clone(), made.clone());
         Ok(made)
     }

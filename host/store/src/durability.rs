@@ -1,6 +1,7 @@
 //! The watermark: which commits the disk has, and what happens when it fails.
 
 use crate::{
+    advice,
     options::{OnFatal, Options, PersistHook},
     pulse::{Pulse, deadline},
 };
@@ -27,6 +28,8 @@ pub(crate) struct Durability {
     pulse: Arc<Pulse>,
     hook: Option<Arc<dyn PersistHook>>,
 }
+
+pub(crate) const WRITING: &str = "writing a batch";
 
 struct Marks {
     committed: u64,
@@ -97,6 +100,11 @@ impl Durability {
         }
     }
 
+    /// The database did not take a write.
+    pub fn refused(&self, doing: &str, found: &fjall::Error) -> LogError {
+        self.fail(doing, &advice::of(found))
+    }
+
     pub fn fail(&self, doing: &str, found: &dyn std::fmt::Display) -> LogError {
         let text = format!(
             "{}: {doing}: {found}; nothing after the last durable commit is acknowledged: look at the disk, then start again",
@@ -137,6 +145,13 @@ impl Durability {
         }
     }
 
+    /// Commit `id` is about to be written.
+    pub fn writing(&self, id: u64) -> Result<(), LogError> {
+        let Some(hook) = &self.hook else { return Ok(()) };
+        let passed = hook.writing(CommitId(id));
+        passed.map_err(|found| self.fail(WRITING, &found))
+    }
+
     fn sync(&self, database: &Database, target: u64) -> Result<(), LogError> {
         let doing = "syncing the journal to the disk";
         if let Some(hook) = &self.hook {
@@ -145,7 +160,7 @@ impl Durability {
         }
         database
             .persist(PersistMode::SyncData)
-            .map_err(|found| self.fail(doing, &found))?;
+            .map_err(|found| self.refused(doing, &found))?;
         if let Some(hook) = &self.hook {
             hook.after(CommitId(target));
         }

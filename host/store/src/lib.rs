@@ -10,6 +10,7 @@
 //! [`Log::durable`]: fermata_core::ports::Log::durable
 #![forbid(unsafe_code)]
 
+mod advice;
 mod commit;
 mod durability;
 mod embedded;

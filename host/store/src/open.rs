@@ -1,6 +1,7 @@
 //! Opening a folder and making topics.
 
 use crate::{
+    advice,
     commit::Writer,
     durability::Durability,
     embedded::{Embedded, Shared},
@@ -82,7 +83,7 @@ pub(crate) fn database(dir: &Path, options: &Options) -> Result<Database, LogErr
             codes::LOG_LOCKED,
             dir.display()
         )),
-        other => failed(dir, "opening the database", &other),
+        other => failed(dir, "opening the database", &advice::of(&other)),
     })
 }
 
@@ -185,7 +186,7 @@ impl Shared {
             let first = vec![0; spec.partitions as usize];
             let topic = self
                 .make(&spec.name, first)
-                .map_err(|found| self.durability.fail("making a topic", &found))?;
+                .map_err(|found| self.durability.refused("making a topic", &found))?;
             self.topics.write().insert(spec.name.clone(), Arc::new(topic));
         }
         self.share_tails();

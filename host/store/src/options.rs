@@ -67,9 +67,14 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Stands between a commit and the disk. Called on the syncing thread, never on one that commits.
+/// Stands between a commit and the disk.
 pub trait PersistHook: Send + Sync {
-    /// Before everything up to `_up_to` is synced. May block: the watermark then stays where it is. An `Err` counts
+    /// Before commit `_id` is given to the operating system, on the thread that commits; it must not block. An `Err`
+    /// counts as a failed write.
+    fn writing(&self, _id: CommitId) -> Result<(), String> {
+        Ok(())
+    }
+    /// Before everything up to `_up_to` is synced, on the syncing thread. May block: the watermark then stays where it is. An `Err` counts
     /// as a failed sync. Closing the store waits for a hook that blocks.
     fn before(&self, _up_to: CommitId) -> Result<(), String> {
         Ok(())

@@ -124,7 +124,7 @@ impl Shared {
 
     /// Begins a new generation.
     fn roll(&self, topic: &Topic) -> Result<(), LogError> {
-        let doing = |found| self.durability.fail("beginning a new generation of a topic", &found);
+        let doing = |found| self.durability.refused("beginning a new generation of a topic", &found);
         let number = topic.active().number + 1;
         // Before the lock: making a keyspace takes the disk some time.
         let keyspace = log_keyspace(&self.database, &self.options, &topic.name, number).map_err(doing)?;
@@ -141,7 +141,7 @@ impl Shared {
     fn drop_oldest(&self, topic: &Topic) -> Result<bool, LogError> {
         let doing = |found| {
             self.durability
-                .fail("dropping the oldest generation of a topic", &found)
+                .refused("dropping the oldest generation of a topic", &found)
         };
         let writer = self.writer.lock();
         let mut generations = topic.generations();

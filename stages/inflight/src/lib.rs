@@ -102,13 +102,21 @@ impl<const MINOR: u32> Stage for Inflight<MINOR> {
 impl<const MINOR: u32> Inflight<MINOR> {
     fn open(&self, cx: &mut dyn Context, payment: Payment) -> Result<Vec<Output>, Rejection> {
         let terms = &payment.terms;
-        let opened = cx.now();
+        let mut opened = cx.now();
         match PAYMENTS.get(cx, &terms.id) {
             Some(Entry { ended: None, .. }) => {
                 return Err(Code::DUPLICATE_ID.rejection(format!("payment {} is open", terms.id)));
             }
-            // Its id was forgotten by validate; the old life ends here.
-            Some(Entry { ended: Some(ended), .. }) => ENDED.delete(cx, timed::key(ended.at, &terms.id)),
+            // Its id was forgotten by validate; the old life ends here. Two lives that begin at one tick must differ,
+            // or the accounts would take the second for the first.
+            Some(Entry {
+                opened: before,
+                ended: Some(ended),
+                ..
+            }) => {
+                ENDED.delete(cx, timed::key(ended.at, &terms.id));
+                opened = opened.max(before + 1);
+            }
             None => {}
         }
         PAYMENTS.put(

@@ -158,6 +158,23 @@ fn an_id_is_open_once() {
 }
 
 #[test]
+fn two_lives_of_an_id_differ_even_within_one_tick() {
+    let mut cx = context();
+    accept(&mut cx, "p-1");
+    complete(&mut cx, "p-1", NOW);
+    let debit = json!(["a", { "v": 1, "type": "debit", "opened": NOW + 1, "payment": payment("p-1") }]);
+    assert_eq!(accept(&mut cx, "p-1"), [debit]);
+    complete(&mut cx, "p-1", NOW);
+    assert_eq!(
+        state(&cx, "p-1"),
+        "open",
+        "the first life's end says nothing of the second"
+    );
+    complete(&mut cx, "p-1", NOW + 1);
+    assert_eq!(state(&cx, "p-1"), "complete");
+}
+
+#[test]
 fn what_takes_too_long_is_cancelled_once_and_stays_open() {
     let mut cx = context();
     accept(&mut cx, "p-1");

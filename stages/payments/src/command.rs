@@ -84,6 +84,7 @@ impl Command {
             Ok(id) => (id, order),
             Err(refusal) => (None, Err(refusal)),
         };
+        // No payment could ever name it.
         let order = if account.len() > MAX_NAME {
             let length = account.len();
             Err(Code::TOO_LARGE.refusal(format!(

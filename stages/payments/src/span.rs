@@ -18,6 +18,9 @@ const UNITS: [(&str, i64); 5] = [
     ("d", 86_400_000),
 ];
 
+/// A hundred years.
+const LONGEST: Span = Span::days(36_525);
+
 impl Span {
     pub const fn millis(millis: i64) -> Self {
         assert!(millis >= 0, "a length of time is not negative");
@@ -40,7 +43,7 @@ impl Span {
         self.0
     }
 
-    /// None: not a whole number with a unit, or too long for milliseconds in 64 bits.
+    /// None: not a whole number with a unit, or longer than a hundred years: added to any time, it stays a time.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, millis) = UNITS
             .iter()
@@ -48,7 +51,8 @@ impl Span {
         if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
             return None;
         }
-        number.parse::<i64>().ok()?.checked_mul(*millis).map(Self)
+        let length = number.parse::<i64>().ok()?.checked_mul(*millis).map(Self);
+        length.filter(|length| *length <= LONGEST)
     }
 }
 
@@ -65,7 +69,9 @@ impl<'de> Deserialize<'de> for Span {
             type Value = Span;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a length of time such as \"200ms\", \"30s\", \"5m\", \"1h\" or \"8d\"")
+                f.write_str(
+                    "a length of time such as \"200ms\", \"30s\", \"5m\", \"1h\" or \"8d\", at most a hundred years",
+                )
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
@@ -89,6 +95,7 @@ mod tests {
             ("5m", 300_000),
             ("1h", 3_600_000),
             ("8d", 691_200_000),
+            ("36525d", 3_155_760_000_000),
         ] {
             assert_eq!(Span::parse(text), Some(Span::millis(millis)), "{text}");
         }
@@ -103,6 +110,8 @@ mod tests {
             "1w",
             "99999999999999999999d",
             "999999999999999d",
+            "36526d",
+            "9223372036854775807ms",
         ] {
             assert_eq!(Span::parse(text), None, "{text}");
         }

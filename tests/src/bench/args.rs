@@ -15,6 +15,10 @@ pub struct Args {
     pub seconds: u64,
     /// Only memory, after a million payments.
     pub million: bool,
+    /// Only what a call of each stage costs.
+    pub calls: bool,
+    /// Only what a payment costs with few accounts and with many.
+    pub accounts: bool,
     pub json: bool,
 }
 
@@ -26,6 +30,8 @@ impl Default for Args {
             rate: 1_000,
             seconds: 20,
             million: false,
+            calls: false,
+            accounts: false,
             json: false,
         }
     }
@@ -46,6 +52,8 @@ impl Args {
                 "--rate" => args.rate = number()?,
                 "--seconds" => args.seconds = number()?,
                 "--million" => args.million = true,
+                "--calls" => args.calls = true,
+                "--accounts" => args.accounts = true,
                 "-o" | "--output" => args.json = output(words.next().as_deref())?,
                 other => return Err(format!("{other:?} is not an option of the benchmark")),
             }

@@ -37,6 +37,11 @@ impl<'a> Load<'a> {
         self.take(count)
     }
 
+    /// Leaves out the set-up, and so many payments behind it.
+    pub fn skip_to_payment(&mut self, n: u64) {
+        self.next = self.instance.plan().setup + n;
+    }
+
     /// The records of the next `count` sequence numbers, due now.
     pub fn take(&mut self, count: u64) -> Outcome<Vec<NewRecord>> {
         let due = now();

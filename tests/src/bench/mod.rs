@@ -3,8 +3,10 @@
 //! What is compared is measured in pairs within one run, so that a slow minute of the machine meets both sides. Other
 //! processes' use of the processors stands beside every figure: a disturbed run is seen as such.
 
+mod accounts;
 mod args;
 mod backlog;
+mod calls;
 mod load;
 mod machine;
 mod memory;
@@ -24,6 +26,16 @@ pub fn run(args: &Args) -> Outcome<Report> {
     let mut report = Report::default();
     if args.million {
         report.memory = Some(memory::measure(1_000_000)?);
+        return Ok(report);
+    }
+    if args.accounts {
+        for kind in [pipeline::Kind::Native, pipeline::Kind::Wasm] {
+            report.grown.push(accounts::compare(kind, args.rounds, args.payments)?);
+        }
+        return Ok(report);
+    }
+    report.calls = calls::measure(args.rounds, args.payments)?;
+    if args.calls {
         return Ok(report);
     }
     report.backlog = Some(backlog::compare(args.rounds, args.payments)?);

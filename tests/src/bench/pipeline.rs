@@ -7,7 +7,6 @@ use fermata_core::NewRecord;
 use fermata_core::manifest::{Manifest, parse};
 use fermata_core::ports::{self, Artifacts, Executor, Probe};
 use fermata_native::{NativeArtifacts, NativeExecutor};
-use fermata_server::demo::MANIFEST;
 use fermata_server::executor;
 use fermata_server::host::artifacts::Files;
 use fermata_server::host::{App, Host, HostSpec, figures, flow, watch};
@@ -16,12 +15,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+const MANIFEST: &str = include_str!("../../../examples/payments/pipeline.toml");
 /// Records appended in one commit where speed is not measured.
 const PAGE: usize = 1_000;
 const TAKE_IN: Duration = Duration::from_secs(600);
 const AUTHOR: &str = "bench";
 /// Between two looks at what has ended.
-const LOOK: Duration = Duration::from_millis(5);
+pub const LOOK: Duration = Duration::from_millis(5);
 /// Nothing has ended for so long: nothing will.
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -88,8 +88,12 @@ impl Pipeline {
 
     /// Appends while no process runs.
     pub fn append_at_rest(&self, records: Vec<NewRecord>) -> Outcome<()> {
-        let log = Embedded::open(self.folder.path(), Options::default())?;
-        append(&*log, records)
+        append(&*self.at_rest()?, records)
+    }
+
+    /// The log and the state while no process runs.
+    pub fn at_rest(&self) -> Outcome<Arc<Embedded>> {
+        Ok(Embedded::open(self.folder.path(), Options::default())?)
     }
 }
 

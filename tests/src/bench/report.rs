@@ -1,6 +1,8 @@
 //! What was found, beside what was aimed at.
 
+use super::accounts::{self, Grown};
 use super::backlog::{Compared, LEAST_PER_SECOND, LEAST_RATIO, MOST_MICROS, Worked};
+use super::calls::Calls;
 use super::machine::processors;
 use super::memory::Memory;
 use super::spread::Spread;
@@ -9,9 +11,11 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    pub calls: Vec<Calls>,
     pub backlog: Option<Compared>,
     pub steady: Option<Latency>,
     pub memory: Option<Memory>,
+    pub grown: Vec<Grown>,
 }
 
 /// One line: figure, aim, met or not.
@@ -20,6 +24,9 @@ type Line = (String, String, String, Option<bool>);
 impl Report {
     pub fn json(&self) -> Value {
         let mut all = json!({ "schema": "fermata.bench/1", "processors": processors() });
+        if !self.calls.is_empty() {
+            all["calls"] = json!(self.calls);
+        }
         if let Some(found) = &self.backlog {
             all["backlog"] = json!(found);
             all["backlog"]["wasm_of_native"] = json!(found.ratio());
@@ -30,6 +37,12 @@ impl Report {
         }
         if let Some(found) = &self.memory {
             all["memory"] = json!(found);
+        }
+        for found in &self.grown {
+            let mut one = json!(found);
+            one["cpu_ratio"] = json!(found.cpu_ratio());
+            one["time_ratio"] = json!(found.time_ratio());
+            all[if found.wasm { "accounts_wasm" } else { "accounts_native" }] = one;
         }
         let aims = self
             .lines()
@@ -55,7 +68,7 @@ impl Report {
     }
 
     fn lines(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Line> = self.calls.iter().map(call).collect();
         if let Some(found) = &self.backlog {
             backlog(found, &mut lines);
         }
@@ -65,12 +78,21 @@ impl Report {
         if let Some(found) = &self.memory {
             memory(found, &mut lines);
         }
+        for found in &self.grown {
+            grown(found, &mut lines);
+        }
         lines
     }
 }
 
 fn plain(name: &str, found: String) -> Line {
     (name.to_owned(), found, String::new(), None)
+}
+
+fn call(found: &Calls) -> Line {
+    let (wasm, native) = (found.wasm.text(2), found.native.text(2));
+    let name = format!("{}, us a call of {} fuel", found.stage, found.fuel);
+    plain(&name, format!("{wasm}, native {native}"))
 }
 
 fn backlog(found: &Compared, lines: &mut Vec<Line>) {
@@ -111,6 +133,34 @@ fn backlog(found: &Compared, lines: &mut Vec<Line>) {
     let calls = of(&found.wasm, |w| w.stage_calls as f64 / w.ended as f64);
     lines.push(plain("stage calls a payment", calls.text(1)));
     lines.push(plain("processors busy with other things", others(found).text(2)));
+}
+
+fn grown(found: &Grown, lines: &mut Vec<Line>) {
+    let kind = if found.wasm { "Wasm" } else { "native" };
+    let of = |rounds: &[accounts::Round], what: fn(&accounts::Round) -> f64| Spread::of(rounds.iter().map(what));
+    for (accounts, rounds) in found.held.iter().zip([&found.few, &found.many]) {
+        lines.push(plain(
+            &format!("{kind}, {accounts} accounts, CPU us"),
+            of(rounds, |r| r.cpu_micros_a_payment).text(0),
+        ));
+        lines.push(plain(
+            &format!("{kind}, {accounts} accounts, us"),
+            of(rounds, |r| r.micros_a_payment).text(0),
+        ));
+    }
+    for (what, ratio) in [("CPU", found.cpu_ratio()), ("time", found.time_ratio())] {
+        lines.push((
+            format!("{kind}, {what}, many of few"),
+            ratio.text(2),
+            format!("<= {}", accounts::MOST_RATIO),
+            Some(ratio.median <= accounts::MOST_RATIO),
+        ));
+    }
+    let all = found.few.iter().chain(&found.many);
+    lines.push(plain(
+        "processors busy with other things",
+        Spread::of(all.map(|r| r.others)).text(2),
+    ));
 }
 
 fn others(found: &Compared) -> Spread {

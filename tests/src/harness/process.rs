@@ -63,6 +63,8 @@ pub struct ServerSpec {
     pub data_dir: PathBuf,
     pub workers: u8,
     pub env: Vec<(String, String)>,
+    /// No file may grow beyond so many KiB.
+    pub file_limit: Option<u64>,
 }
 
 impl ServerSpec {
@@ -74,11 +76,30 @@ impl ServerSpec {
             data_dir: data_dir.to_owned(),
             workers: 2,
             env: Vec::new(),
+            file_limit: None,
         }
     }
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
+    }
+    pub fn file_limit(mut self, kib: u64) -> Self {
+        self.file_limit = Some(kib);
+        self
+    }
+
+    /// The binary, by way of a shell that sets limits where there are any.
+    fn program(&self) -> Command {
+        let Some(kib) = self.file_limit else {
+            return Command::new(binary());
+        };
+        let mut shell = Command::new("sh");
+        // POSIX counts this limit in blocks of 512 bytes.
+        let blocks = (kib * 2).to_string();
+        shell
+            .args(["-c", "ulimit -f \"$0\" && exec \"$@\"", &blocks])
+            .arg(binary());
+        shell
     }
 }
 
@@ -99,7 +120,17 @@ impl Server {
 
     /// Starts and waits until its API listens, whatever the workers do.
     pub fn spawn(spec: &ServerSpec) -> Self {
-        let mut command = Command::new(binary());
+        let mut server = Self::launch(spec);
+        server.base = until("the server says where its API is", PATIENCE, || {
+            server.still_runs();
+            server.address().ok_or_else(|| server.stderr())
+        });
+        server
+    }
+
+    /// Starts, and waits for nothing: it may well end at once.
+    pub fn launch(spec: &ServerSpec) -> Self {
+        let mut command = spec.program();
         command
             .arg("run")
             .arg("-f")
@@ -121,16 +152,11 @@ impl Server {
                 kept.lock().expect("no panic holds it").push(line);
             }
         });
-        let mut server = Self {
+        Self {
             child,
             base: String::new(),
             stderr: lines,
-        };
-        server.base = until("the server says where its API is", PATIENCE, || {
-            server.still_runs();
-            server.address().ok_or_else(|| server.stderr())
-        });
-        server
+        }
     }
 
     /// `http://127.0.0.1:40123`, from the line that says so.

@@ -7,6 +7,7 @@ use fermata_core::ports::Probe;
 use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_native::{NativeArtifacts, NativeExecutor};
 use fermata_server::host::{Host, HostSpec, status};
+use fermata_store::PersistHook;
 pub use fermata_tests::harness::PATIENCE;
 use fermata_tests::harness::{Answer, PIPELINE, get, payment, post, until};
 use serde_json::json;
@@ -28,6 +29,11 @@ pub struct Running {
 
 impl Running {
     pub fn start(dir: &Path, gate: &Arc<Gate>, probe: Option<Arc<dyn Probe>>) -> Self {
+        Self::hooked(dir, gate.clone(), probe).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    /// As [`Running::start`]; `Err`: why the process failed before every shard was held.
+    pub fn hooked(dir: &Path, hook: Arc<dyn PersistHook>, probe: Option<Arc<dyn Probe>>) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         listener.set_nonblocking(true).expect("a socket can be told so");
         let (executor, artifacts) = (NativeExecutor::default(), NativeArtifacts::default());
@@ -39,21 +45,25 @@ impl Running {
             Arc::new(artifacts),
         );
         spec.listener = Some(listener);
-        spec.store.persist_hook = Some(gate.clone());
+        spec.store.persist_hook = Some(hook);
         if let Some(probe) = probe {
             spec.probe = probe;
         }
-        let host = Host::start(spec).unwrap_or_else(|failure| panic!("{failure}"));
+        let host = Host::start(spec).map_err(|failure| failure.to_string())?;
         let address = host.address().expect("it has an API");
         let running = Self {
             host,
             base: format!("http://{address}"),
         };
-        until("every shard is held", PATIENCE, || match get(&running.url("/readyz")) {
-            Ok(answer) if answer.status == 200 => Ok(()),
-            other => Err(format!("{other:?}")),
-        });
-        running
+        let ready = || match (get(&running.url("/readyz")), running.host.failed()) {
+            (_, Some(because)) => Ok(Some(because)),
+            (Ok(answer), None) if answer.status == 200 => Ok(None),
+            (other, None) => Err(format!("{other:?}")),
+        };
+        match until("every shard is held", PATIENCE, ready) {
+            None => Ok(running),
+            Some(because) => Err(because),
+        }
     }
 
     fn url(&self, path: &str) -> String {

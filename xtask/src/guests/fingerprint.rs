@@ -13,8 +13,12 @@ use crate::workspace;
 const FILE: &str = "fingerprint";
 
 /// Folders and files of the workspace that guests are made of, the encoder among them.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 11] = [
     "stages",
+    "examples/orders/messages",
+    "examples/orders/reserve",
+    "examples/orders/ship",
+    "examples/orders/generator",
     "tests/guests",
     "wit",
     "xtask/src/guests",

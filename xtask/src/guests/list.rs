@@ -37,6 +37,13 @@ const PRODUCT: [(&str, &str); 5] = [
     ("generator", "fermata-generator"),
 ];
 
+/// Guests of the examples, which the product ships as well: component name, package and folder.
+const EXAMPLES: [(&str, &str, &str); 3] = [
+    ("reserve", "orders-reserve", "examples/orders/reserve"),
+    ("ship", "orders-ship", "examples/orders/ship"),
+    ("orders", "orders-generator", "examples/orders/generator"),
+];
+
 /// A crate that ships as a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
@@ -72,12 +79,16 @@ pub fn module(folder: PathBuf) -> Result<String> {
     Ok(file_of(&Crate::read(folder)?.package))
 }
 
-/// Product guests in the order of the table, then fixtures by name.
+/// Product guests in the order of the tables, then fixtures by name.
 pub fn all() -> Result<Vec<Guest>> {
+    let stages = PRODUCT.map(|(name, package)| {
+        let folder = format!("stages/{}", package.trim_start_matches("fermata-"));
+        (name, package, folder)
+    });
+    let examples = EXAMPLES.map(|(name, package, folder)| (name, package, folder.to_owned()));
     let mut guests = Vec::new();
-    for (name, package) in PRODUCT {
-        let folder = package.trim_start_matches("fermata-");
-        let crate_ = Crate::read(workspace::root().join("stages").join(folder))?;
+    for (name, package, folder) in stages.into_iter().chain(examples) {
+        let crate_ = Crate::read(workspace::root().join(folder))?;
         guests.push(Guest {
             name: name.to_owned(),
             package: package.to_owned(),
@@ -176,7 +187,8 @@ mod tests {
                 .filter(move |guest| guest.fixture == fixture)
                 .map(|guest| guest.name.as_str())
         };
-        assert!(name(false).eq(["validate", "inflight", "account", "confirm", "generator"]));
+        let stages = ["validate", "inflight", "account", "confirm", "generator"];
+        assert!(name(false).eq(stages.into_iter().chain(["reserve", "ship", "orders"])));
         assert!(name(true).any(|name| name == "echo"));
     }
 }

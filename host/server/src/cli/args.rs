@@ -69,7 +69,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Run the payment pipeline under load in a fresh folder
+    /// Run an example pipeline (default: payments) under load in a fresh folder
     Demo(DemoArgs),
     /// Run a pipeline until Ctrl-C or SIGTERM
     Run(RunArgs),
@@ -123,8 +123,11 @@ pub enum Verb {
 
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// Stop after this many payments (default: run until Ctrl-C)
-    #[arg(long, value_name = "N")]
+    /// Which pipeline: one of those under examples/
+    #[arg(long, value_name = "NAME", default_value = "payments")]
+    pub example: String,
+    /// Stop after this many payments, or whatever the example calls them (default: run until Ctrl-C)
+    #[arg(long, visible_alias = "count", value_name = "N")]
     pub payments: Option<u64>,
     /// Seed of the generator
     #[arg(long, default_value_t = 1)]
@@ -174,6 +177,9 @@ pub struct ProduceArgs {
     /// Key of all records (default: derived from the manifest's `key` field)
     #[arg(long)]
     pub key: Option<String>,
+    /// Lines are hex digits of values that are no text
+    #[arg(long)]
+    pub hex: bool,
     /// Lines to send; `-`: stdin
     #[arg(default_value = "-")]
     pub file: PathBuf,

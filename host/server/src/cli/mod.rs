@@ -83,6 +83,7 @@ mod tests {
         Cli::command().debug_assert();
         for verb in [
             &["demo", "--payments", "20000", "--seed", "7", "--exit", "-o", "json"][..],
+            &["demo", "--example", "orders", "--count", "100"],
             &["run", "-f", "p.toml", "--data-dir", "d", "--workers", "3"],
             &["drain", "--wait", "--timeout", "5s"],
             &[

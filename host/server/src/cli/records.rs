@@ -29,7 +29,11 @@ pub fn produce(talk: &Talk, mut client: Client, args: ProduceArgs) -> Result<Exi
     for line in lines.lines() {
         let line = line.map_err(|e| cannot_read(&args.file, &e))?;
         if !line.trim().is_empty() {
-            batch.push(json!({ "key": args.key, "value": line }));
+            batch.push(if args.hex {
+                json!({ "key": args.key, "value_hex": line.trim() })
+            } else {
+                json!({ "key": args.key, "value": line })
+            });
         }
         if batch.len() == BATCH {
             sent += send(talk, &client, &path, &mut batch, sent)?;
@@ -120,21 +124,21 @@ fn print_record(talk: &Talk, record: &Value) {
         talk.print_json(record);
         return;
     }
-    let part = |name: &str| {
-        let hex = format!("{name}_hex");
-        if record[&hex].is_null() {
-            plain(&record[name])
-        } else {
-            format!("0x{}", plain(&record[&hex]))
-        }
-    };
     talk.print(format!(
         "{}/{}\t{}\t{}",
         record["partition"],
         record["offset"],
-        part("key"),
-        part("value")
+        part(record, "key"),
+        part(record, "value")
     ));
+}
+
+/// A text, or the hex digits of what is none.
+fn part(record: &Value, name: &str) -> String {
+    match &record[format!("{name}_hex")] {
+        Value::Null => plain(&record[name]),
+        hex => format!("0x{}", plain(hex)),
+    }
 }
 
 pub fn dlq(talk: &Talk, mut client: Client, verb: DlqVerb) -> Result<Exit, Failure> {
@@ -153,7 +157,7 @@ pub fn dlq(talk: &Talk, mut client: Client, verb: DlqVerb) -> Result<Exit, Failu
                     plain(&l["code"]),
                     plain(&l["stage"]),
                     plain(&l["digest"]),
-                    plain(&l["record"]["key"]),
+                    part(&l["record"], "key"),
                     source(l),
                 ]
             });
@@ -180,10 +184,10 @@ pub fn dlq(talk: &Talk, mut client: Client, verb: DlqVerb) -> Result<Exit, Failu
             }
             talk.print(format!("source    {}", source(&found)));
             for header in found["record"]["headers"].as_array().into_iter().flatten() {
-                talk.print(format!("  {}: {}", plain(&header["name"]), plain(&header["value"])));
+                talk.print(format!("  {}: {}", plain(&header["name"]), part(header, "value")));
             }
-            talk.print(format!("key       {}", plain(&found["record"]["key"])));
-            talk.print(format!("value     {}", plain(&found["record"]["value"])));
+            talk.print(format!("key       {}", part(&found["record"], "key")));
+            talk.print(format!("value     {}", part(&found["record"], "value")));
         }
     }
     Ok(Exit::Ok)

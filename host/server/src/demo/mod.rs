@@ -1,5 +1,6 @@
-//! `fermata demo`: the payment pipeline of `examples/payments` in a fresh folder, under load.
+//! `fermata demo`: a pipeline of `examples/` in a fresh folder, under load.
 
+mod example;
 mod summary;
 
 use crate::cli::args::DemoArgs;
@@ -12,8 +13,8 @@ use crate::http;
 use crate::load::{BATCH, Load, Schedule, now};
 use crate::run::give_up;
 use crate::signals::Interrupt;
+use example::Example;
 use fermata_core::codes;
-use fermata_core::manifest::parse;
 use fermata_core::names::Purpose;
 use fermata_core::ports::Artifacts;
 use fermata_store::Options;
@@ -25,9 +26,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use summary::Run;
 
-/// The manifest inside this binary.
-pub const MANIFEST: &str = include_str!("../../../../examples/payments/pipeline.toml");
-const MANIFEST_NAME: &str = "examples/payments/pipeline.toml";
 const AUTHOR: &str = "demo";
 /// Records a second until Ctrl-C.
 const RATE: u64 = 1_000;
@@ -42,11 +40,14 @@ const PLAIN_REFRESH: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 
 pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
-    let manifest = Arc::new(parse::parse(MANIFEST_NAME, MANIFEST)?);
-    let generator = manifest
-        .generators
-        .first()
-        .ok_or_else(|| Failure::failed(codes::MANIFEST_REFERENCE, format!("{MANIFEST_NAME} has no generator")))?;
+    let example = Example::named(&args.example)?;
+    let manifest = Arc::new(example.parse()?);
+    let generator = manifest.generators.first().ok_or_else(|| {
+        Failure::failed(
+            codes::MANIFEST_REFERENCE,
+            format!("{} has no generator", example.file()),
+        )
+    })?;
     let listener = http::bind(args.listen)?;
     let interrupt = Interrupt::listen()?;
     let folder = Folder::make(&args)?;
@@ -55,7 +56,7 @@ pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     let artifact = artifacts.resolve(&generator.component)?;
     let mut spec = HostSpec::new(
         manifest.clone(),
-        MANIFEST.to_owned(),
+        example.manifest.to_owned(),
         folder.path.clone(),
         executor.clone(),
         artifacts,
@@ -211,9 +212,12 @@ impl Demo<'_> {
             self.talk
                 .say(format!("  export PATH=\"{}:$PATH\"{server}", folder.display()));
         }
-        self.talk.say(
-            "next    fermata status · fermata deploy account builtin:account@1.1.0 --wait · Ctrl-C stops and prints a summary",
-        );
+        let swap = example::swap(&self.app.manifest)
+            .map(|(stage, component)| format!("fermata deploy {stage} {component} --wait · "))
+            .unwrap_or_default();
+        self.talk.say(format!(
+            "next    fermata status · {swap}Ctrl-C stops and prints a summary"
+        ));
     }
 
     /// Until the number is reached, Ctrl-C, or the process fails.

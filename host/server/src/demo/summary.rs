@@ -32,7 +32,8 @@ fn unreadable(found: String) -> Failure {
 /// The summary's first figure: what was taken in.
 pub fn first_figure(app: &App) -> Result<u64, Failure> {
     let figures = figures::summary(app).map_err(unreadable)?;
-    Ok(figures.values().next().and_then(Value::as_u64).unwrap_or_default())
+    let first = app.manifest.summary.first().and_then(|count| figures.get(&count.name));
+    Ok(first.and_then(Value::as_u64).unwrap_or_default())
 }
 
 /// Records on the topics where work ends.

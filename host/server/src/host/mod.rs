@@ -5,7 +5,7 @@
 
 mod app;
 pub mod artifacts;
-mod bundles;
+pub(crate) mod bundles;
 pub mod figures;
 pub mod flow;
 pub mod goals;

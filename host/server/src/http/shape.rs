@@ -19,12 +19,15 @@ pub fn instant(at: Timestamp) -> String {
         .unwrap_or_else(|| at.0.to_string())
 }
 
-/// Text where the bytes are UTF-8, else hex under `<name>_hex`.
+/// Text where the bytes are UTF-8 that a person can read, else hex under `<name>_hex`. A binary message may happen to
+/// be UTF-8: its control characters give it away, and a terminal must not obey them.
 fn bytes(into: &mut Map<String, Value>, name: &str, value: Option<&Bytes>) {
-    match value.map(|b| (b, std::str::from_utf8(b))) {
+    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let readable = |b| std::str::from_utf8(b).ok().filter(|text| !text.contains(control));
+    match value.map(|b| (b, readable(b))) {
         None => into.insert(name.to_owned(), Value::Null),
-        Some((_, Ok(text))) => into.insert(name.to_owned(), text.into()),
-        Some((raw, Err(_))) => into.insert(format!("{name}_hex"), hex::encode(raw).into()),
+        Some((_, Some(text))) => into.insert(name.to_owned(), text.into()),
+        Some((raw, None)) => into.insert(format!("{name}_hex"), hex::encode(raw).into()),
     };
 }
 

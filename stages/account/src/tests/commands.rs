@@ -34,6 +34,16 @@ fn every_command_is_answered() {
 }
 
 #[test]
+fn an_account_that_no_payment_could_name_is_not_opened() {
+    let mut shard = Shard::new();
+    let (longest, longer) = ("n".repeat(128), "n".repeat(129));
+    let open = || json!({ "type": "open", "currency": "EUR" });
+    assert_eq!(shard.command(&longest, open()), "ok");
+    assert_eq!(shard.command(&longer, open()), "too-large");
+    assert!(ACCOUNTS.get(&shard.cx, &longer).is_none());
+}
+
+#[test]
 fn the_answer_names_what_it_answers() {
     let mut shard = Shard::new();
     let command = json!({ "type": "close", "id": "c-7", "account": "a" });

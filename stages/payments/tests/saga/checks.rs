@@ -1,109 +1,168 @@
-//! PAYMENTS.md's invariants.
+//! PAYMENTS.md's invariants, summed up anew from everything that the stages keep and wrote. [`crate::watch`] follows
+//! the same from change to change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fermata_stage::Stage as _;
+use fermata_payments::{Currency, Sum, Tally, timed, topics};
+use fermata_stage::StageType;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Stage};
-
-/// The lowest limit that a test may set. An account can be under its present one: limits are raised at any time.
-pub const LOWEST_LIMIT: i64 = -200;
+use crate::state::{self, Account, Debit, Ledger};
+use crate::watch::Life;
 
 /// What holds after every record.
 pub fn always(cluster: &Cluster) {
+    let mut clearing: BTreeMap<Currency, Sum> = BTreeMap::new();
     for shard in 0..cluster.shards.len() {
-        let ledger = ledger(cluster, shard);
-        let mut balances: BTreeMap<String, i128> = BTreeMap::new();
-        for account in accounts(cluster, shard) {
-            let balance = i128::from(account["balance"].as_i64().expect("a balance"));
-            *balances.entry(text(&account["currency"])).or_default() += balance;
-            if !account["limit"].is_null() {
-                let lowest = i128::from(LOWEST_LIMIT);
-                assert!(
-                    balance >= lowest,
-                    "shard {shard}: no limit ever allowed this: {account}"
-                );
+        let mut balances: BTreeMap<Currency, Sum> = BTreeMap::new();
+        for (_, account) in accounts(cluster, shard) {
+            *balances.entry(account.currency).or_default() += account.balance.into();
+        }
+        let ledger = cluster.context(shard, Stage::Account).entries("ledger").next();
+        let ledger: Ledger = ledger.map(|(_, it)| state::read(it)).unwrap_or_default();
+        for (currency, sum) in balances {
+            let position = ledger.currencies[&currency];
+            assert_eq!(
+                position.balances, sum,
+                "shard {shard}: the ledger's balances in {currency}"
+            );
+            assert_eq!(
+                sum + position.clearing,
+                Sum::ZERO,
+                "shard {shard}: balances and clearing in {currency}"
+            );
+        }
+        for (currency, position) in ledger.currencies {
+            *clearing.entry(currency).or_default() += position.clearing;
+        }
+    }
+    let (mut between, unsettled) = open_debits(cluster);
+    between.retain(|_, sum| *sum != Sum::ZERO);
+    clearing.retain(|_, sum| *sum != Sum::ZERO);
+    assert_eq!(clearing, between, "clearing is the value between the shards");
+    for shard in 0..cluster.shards.len() {
+        let mut waiting = 0;
+        for (name, account) in accounts(cluster, shard) {
+            waiting += usize::try_from(account.waiting).expect("a count");
+            let open = unsettled.get(&name).copied().unwrap_or_default();
+            assert_eq!(
+                account.unsettled, open,
+                "{name}: debits that are neither settled nor refunded"
+            );
+        }
+        let kept = cluster.context(shard, Stage::Account).count("waiting");
+        assert_eq!(waiting, kept, "shard {shard}: debits that wait");
+    }
+}
+
+/// The value that has left the payers and not reached the payees, and what is not settled by payer.
+fn open_debits(cluster: &Cluster) -> (BTreeMap<Currency, Sum>, BTreeMap<String, Tally>) {
+    let mut between: BTreeMap<Currency, Sum> = BTreeMap::new();
+    let mut unsettled: BTreeMap<String, Tally> = BTreeMap::new();
+    for shard in 0..cluster.shards.len() {
+        for (key, entry) in cluster.context(shard, Stage::Account).entries("debits") {
+            let Debit::Open { amount } = state::read(entry) else {
+                continue;
+            };
+            let (opened, id) = timed::split(key);
+            let life: Life = (id.to_owned(), opened);
+            let terms = &cluster.watch.lives[&life];
+            assert_eq!(amount, terms.amount, "{life:?}");
+            unsettled.entry(terms.from.clone()).or_default().add(amount);
+            if !cluster.watch.is_credited(&life) {
+                *between.entry(terms.currency).or_default() += amount.into();
             }
         }
-        for (currency, sum) in balances {
-            let clearing = number(&ledger["clearing"][&currency]);
-            assert_eq!(sum + clearing, 0, "shard {shard}: balances and clearing of {currency}");
-            assert_eq!(
-                sum,
-                number(&ledger["balances"][&currency]),
-                "shard {shard}: the ledger's balances"
-            );
-            assert_eq!(number(&ledger[&currency]), 0);
-        }
     }
-    let mut ended = BTreeSet::new();
-    for id in ends(cluster) {
-        assert!(ended.insert(id.clone()), "{id} ended twice");
-    }
+    (between, unsettled)
 }
 
 /// What holds when nothing is in flight and no dead letter is left.
 pub fn drained(cluster: &Cluster) {
-    always(cluster);
-    let ids = |topic: &str| {
-        cluster
-            .records
-            .get(topic)
-            .into_iter()
-            .flatten()
-            .map(id)
-            .collect::<Vec<_>>()
-    };
-    let (accepted, rejected) = (ids("payment.accepted"), ids("payment.rejected"));
-    let (mut expected, mut ended) = (accepted.clone(), ends(cluster));
-    expected.sort();
+    nothing_unresolved(cluster);
+    settled(cluster);
+    let (mut accepted, mut ended) = (ids(cluster, &[topics::ACCEPTED]), ends(cluster));
+    accepted.sort();
     ended.sort();
-    assert_eq!(ended, expected, "each accepted payment ends once");
-
-    let figures = view(cluster, "rejections");
-    assert_eq!(number(&figures["accepted"]), accepted.len() as i128);
-    assert_eq!(number(&figures["rejected"]), rejected.len() as i128);
-    let taken_in = cluster.records.get("payment.incoming").map_or(0, Vec::len);
-    let dead = cluster
-        .rejected
-        .iter()
-        .filter(|(input, _)| input.port == "payment.incoming")
-        .count();
-    let repeated = usize::try_from(number(&figures["repeated"])).expect("a count");
-    assert_eq!(taken_in, accepted.len() + rejected.len() + repeated + dead);
-
-    let confirmed = cluster.records.get("payment.confirmed").map_or(0, Vec::len);
-    assert_eq!(number(&view(cluster, "confirmed")["count"]), confirmed as i128);
+    assert_eq!(ended, accepted, "each accepted payment ends once");
     assert_eq!(number(&view(cluster, "inflight")["count"]), 0);
     for (currency, clearing) in view(cluster, "ledger")["clearing"].as_object().expect("a map") {
         assert_eq!(number(clearing), 0, "{currency} is between the shards");
     }
     balances_follow_from_what_was_confirmed(cluster);
-    nothing_waits(cluster);
+    for shard in 0..cluster.shards.len() {
+        assert_eq!(cluster.context(shard, Stage::Account).count("waiting"), 0);
+    }
+}
+
+/// What holds when all was read: a payment may be open only if a dead letter of it is left.
+pub fn settled(cluster: &Cluster) {
+    always(cluster);
+    let unresolved: BTreeSet<String> = cluster.rejected.iter().filter_map(|(at, _)| named(&at.input)).collect();
+    let mut open = ids(cluster, &[topics::ACCEPTED]);
+    for id in ends(cluster) {
+        let place = open.iter().position(|it| *it == id);
+        open.swap_remove(place.unwrap_or_else(|| panic!("{id} ended more often than it was accepted")));
+    }
+    for id in open {
+        assert!(unresolved.contains(&id), "{id} is open, and no dead letter says why");
+    }
+
+    let figures = view(cluster, "rejections");
+    let count = |topics: &[&str]| {
+        topics
+            .iter()
+            .filter_map(|it| cluster.records.get(it))
+            .map(Vec::len)
+            .sum::<usize>()
+    };
+    let (accepted, rejected) = (count(&[topics::ACCEPTED]), count(&["payment.rejected"]));
+    assert_eq!(number(&figures["accepted"]), accepted as i128);
+    assert_eq!(number(&figures["rejected"]), rejected as i128);
+    let of = |topic: &str| cluster.rejected.iter().filter(|(at, _)| at.input.port == topic).count();
+    let repeated = usize::try_from(number(&figures["repeated"])).expect("a count");
+    let (taken_in, dead) = (count(&[topics::INCOMING]), of(topics::INCOMING));
+    assert_eq!(taken_in, accepted + rejected + repeated + dead);
+    assert_eq!(
+        count(&[topics::COMMANDS]),
+        count(&["account.results"]) + of(topics::COMMANDS)
+    );
+    assert_eq!(
+        number(&view(cluster, "confirmed")["count"]),
+        count(&["payment.confirmed"]) as i128
+    );
+}
+
+/// Behind the heads no record is a dead letter while clocks do not leap over the time for which ids are remembered.
+fn nothing_unresolved(cluster: &Cluster) {
+    for (at, rejection) in &cluster.rejected {
+        let head = [topics::INCOMING, topics::COMMANDS].contains(&at.input.port.as_str());
+        assert!(head, "{:?} rejected {:?}: {rejection:?}", at.stage, at.input);
+    }
+}
+
+/// The id of the payment that a record is about.
+fn named(input: &fermata_stage::Input) -> Option<String> {
+    let value: Value = serde_json::from_slice(input.value.as_deref()?).ok()?;
+    let id = value.get("id").or_else(|| value["payment"].get("id"));
+    id.and_then(Value::as_str).map(str::to_owned)
 }
 
 fn balances_follow_from_what_was_confirmed(cluster: &Cluster) {
-    let mut balances: BTreeMap<(String, String), i128> = BTreeMap::new();
+    let mut balances: BTreeMap<(String, Currency), Sum> = BTreeMap::new();
     for confirmed in cluster.records.get("payment.confirmed").into_iter().flatten() {
         let payment = &confirmed["payment"];
-        let currency = text(&payment["currency"]);
-        *balances.entry((text(&payment["from"]), currency.clone())).or_default() -= number(&payment["amount"]);
-        *balances.entry((text(&payment["to"]), currency)).or_default() += number(&payment["amount"]);
+        let currency = Currency::parse(&text(&payment["currency"])).expect("a currency");
+        let amount = Sum(number(&payment["amount"]));
+        *balances.entry((text(&payment["from"]), currency)).or_default() -= amount;
+        *balances.entry((text(&payment["to"]), currency)).or_default() += amount;
     }
     for shard in 0..cluster.shards.len() {
-        for (entry, account) in cluster
-            .context(shard, Stage::Account)
-            .entries("accounts")
-            .iter()
-            .zip(accounts(cluster, shard))
-        {
-            let name = String::from_utf8(entry.key.clone()).expect("a name");
-            let expected = balances
-                .remove(&(name.clone(), text(&account["currency"])))
-                .unwrap_or(0);
-            assert_eq!(number(&account["balance"]), expected, "{name}");
-            assert_eq!(number(&account["unsettled"]["count"]), 0, "{name}");
+        for (name, account) in accounts(cluster, shard) {
+            let expected = balances.remove(&(name.clone(), account.currency)).unwrap_or_default();
+            assert_eq!(Sum::from(account.balance), expected, "{name}");
+            assert_eq!(account.unsettled.count, 0, "{name}");
         }
     }
     assert!(
@@ -112,24 +171,13 @@ fn balances_follow_from_what_was_confirmed(cluster: &Cluster) {
     );
 }
 
-fn nothing_waits(cluster: &Cluster) {
-    for shard in 0..cluster.shards.len() {
-        assert!(cluster.context(shard, Stage::Account).entries("waiting").is_empty());
-    }
+fn ids(cluster: &Cluster, topics: &[&str]) -> Vec<String> {
+    let records = topics.iter().filter_map(|topic| cluster.records.get(topic)).flatten();
+    records.map(|record| text(&record["id"])).collect()
 }
 
 fn ends(cluster: &Cluster) -> Vec<String> {
-    let topics = ["payment.confirmed", "payment.failed"];
-    topics
-        .iter()
-        .filter_map(|topic| cluster.records.get(topic))
-        .flatten()
-        .map(id)
-        .collect()
-}
-
-fn id(record: &Value) -> String {
-    text(&record["id"])
+    ids(cluster, &["payment.confirmed", topics::FAILED])
 }
 
 fn text(value: &Value) -> String {
@@ -145,40 +193,24 @@ fn number(value: &Value) -> i128 {
     }
 }
 
-fn accounts(cluster: &Cluster, shard: usize) -> Vec<Value> {
+fn accounts(cluster: &Cluster, shard: usize) -> impl Iterator<Item = (String, Account)> {
     let entries = cluster.context(shard, Stage::Account).entries("accounts");
-    entries
-        .iter()
-        .map(|entry| serde_json::from_slice(&entry.value).expect("state is JSON"))
-        .collect()
-}
-
-fn ledger(cluster: &Cluster, shard: usize) -> Value {
-    let stage = fermata_account::Account::<0>::init(fermata_account::Config::default()).expect("valid");
-    stage
-        .query(cluster.context(shard, Stage::Account), "ledger", &json!({}))
-        .expect("a part")
+    entries.map(|(name, entry)| (String::from_utf8_lossy(name).into_owned(), state::read(entry)))
 }
 
 /// A view of all shards, merged by the newer version.
 pub fn view(cluster: &Cluster, name: &str) -> Value {
-    fn ask<S: fermata_stage::Stage>(cluster: &Cluster, stage: Stage, name: &str) -> Value
-    where
-        S::Config: Default,
-    {
-        let it = S::init(S::Config::default()).expect("valid");
-        let shards = 0..cluster.shards.len();
-        let parts = shards.map(|shard| {
-            it.query(cluster.context(shard, stage), name, &json!({}))
-                .expect("a part")
-        });
-        it.merge(name, &json!({}), parts.collect()).expect("an answer")
-    }
-    match name {
-        "rejections" => ask::<fermata_validate::Validate<1>>(cluster, Stage::Validate, name),
-        "inflight" => ask::<fermata_inflight::Inflight<1>>(cluster, Stage::Inflight, name),
-        "ledger" => ask::<fermata_account::Account<1>>(cluster, Stage::Account, name),
-        "confirmed" => ask::<fermata_confirm::Confirm<1>>(cluster, Stage::Confirm, name),
+    let (stage, of) = match name {
+        "rejections" => (Stage::Validate, StageType::of::<fermata_validate::Validate<1>>()),
+        "inflight" => (Stage::Inflight, StageType::of::<fermata_inflight::Inflight<1>>()),
+        "ledger" => (Stage::Account, StageType::of::<fermata_account::Account<1>>()),
+        "confirmed" => (Stage::Confirm, StageType::of::<fermata_confirm::Confirm<1>>()),
         other => panic!("there is no view {other}"),
-    }
+    };
+    let it = of.init(&json!({}).to_string()).expect("valid");
+    let shards = 0..cluster.shards.len();
+    let parts: Vec<String> = shards
+        .map(|shard| it.query(cluster.context(shard, stage), name, "{}").expect("a part"))
+        .collect();
+    serde_json::from_str(&it.merge(name, "{}", &parts).expect("an answer")).expect("JSON")
 }

@@ -3,6 +3,7 @@
 use fermata_account::Account;
 use fermata_confirm::Confirm;
 use fermata_inflight::Inflight;
+use fermata_payments::Span;
 use fermata_stage::{Description, Stage};
 use fermata_validate::Validate;
 use serde_json::Value;
@@ -70,4 +71,23 @@ fn schemas_name_every_key_of_the_config() {
         &Confirm::<0>::describe().config_schema,
         &["keep-days", "keep-windows", "remember"],
     );
+}
+
+/// The manifest's `redrive.horizon` when it names none.
+const REDRIVE_HORIZON: Span = Span::days(7);
+
+#[test]
+fn what_is_remembered_outlives_the_time_out_and_redrives() {
+    let timeout = fermata_inflight::Config::default().timeout;
+    let least = timeout.as_millis() + REDRIVE_HORIZON.as_millis();
+    for (what, remembered) in [
+        ("accepted ids", fermata_validate::Config::default().window),
+        ("cancels and ends", fermata_account::Config::default().remember),
+        ("confirmed ids", fermata_confirm::Config::default().remember),
+    ] {
+        assert!(
+            remembered.as_millis() > least,
+            "{what} are remembered for {remembered:?}"
+        );
+    }
 }

@@ -1,161 +1,115 @@
-//! Random payments and commands, delivered in random order.
+//! A million messages in random order, by random scenarios from consecutive seeds.
+//!
+//! `FERMATA_MESSAGES` says how many, `FERMATA_SEED` where to begin: a failure names its seed, and with that seed alone
+//! it comes again and is made small again.
 
-use fermata_payments::time;
-use proptest::prelude::*;
-use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::panic;
+use std::sync::Once;
 
-use crate::checks::{self, LOWEST_LIMIT};
-use crate::cluster::{Cluster, START, TIMEOUT};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-/// What happens next. Numbers choose among what is possible then.
-#[derive(Debug, Clone)]
-enum Step {
-    /// A record is read.
-    Deliver(u16),
-    /// A record becomes a dead letter.
-    Fault(u16),
-    Redrive(u16),
-    /// Time passes on a shard.
-    Tick(u16, i64),
-    Pay {
-        from: u8,
-        to: u8,
-        amount: i64,
-        currency: bool,
+use crate::play::play;
+use crate::scenario::{Mishaps, Scenario, scenario};
+
+/// Messages when nothing else is asked for.
+const MESSAGES: u64 = 1_000_000;
+/// Of one scenario: enough to get into every state, and few enough that a failure can be made small.
+const STEPS: usize = 400;
+
+const KINDS: [Mishaps; 4] = [
+    Mishaps {
+        faults: false,
+        leaps: false,
     },
-    /// A payment that was sent is sent again, perhaps with another amount.
-    Again(u16, bool),
-    Command(u8, Order),
+    Mishaps {
+        faults: true,
+        leaps: false,
+    },
+    Mishaps {
+        faults: true,
+        leaps: false,
+    },
+    Mishaps {
+        faults: true,
+        leaps: true,
+    },
+];
+
+fn from_environment(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect(variable))
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Order {
-    Open,
-    Freeze,
-    Unfreeze,
-    Close,
-    Limit(i64),
+/// While a failure is made small, the same thing fails a thousand times: once is enough to read.
+fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    thread_local! { static QUIET: Cell<bool> = const { Cell::new(false) }; }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = run();
+    QUIET.set(false);
+    result
 }
 
-/// Few accounts, so that payments meet.
-const ACCOUNTS: u8 = 5;
-
-fn step(faults: bool) -> impl Strategy<Value = Step> {
-    let order = prop_oneof![
-        Just(Order::Open),
-        Just(Order::Freeze),
-        Just(Order::Unfreeze),
-        Just(Order::Close),
-        (LOWEST_LIMIT..100).prop_map(Order::Limit),
-    ];
-    let fault = u32::from(faults);
-    prop_oneof![
-        60 => any::<u16>().prop_map(Step::Deliver),
-        fault * 4 + 1 => any::<u16>().prop_map(move |choice| if faults { Step::Fault(choice) } else { Step::Deliver(choice) }),
-        fault * 3 + 1 => any::<u16>().prop_map(Step::Redrive),
-        6 => (any::<u16>(), 0..TIMEOUT).prop_map(|(shard, millis)| Step::Tick(shard, millis)),
-        12 => (0..ACCOUNTS, 0..ACCOUNTS, 1..300_i64, prop::bool::weighted(0.95))
-            .prop_map(|(from, to, amount, currency)| Step::Pay { from, to, amount, currency }),
-        2 => (any::<u16>(), any::<bool>()).prop_map(|(choice, same)| Step::Again(choice, same)),
-        3 => (0..ACCOUNTS, order).prop_map(|(account, order)| Step::Command(account, order)),
-    ]
-}
-
-fn name(account: u8) -> String {
-    format!("acct-{account}")
-}
-
-fn payment(id: usize, from: &str, to: &str, amount: i64, currency: &str) -> Value {
-    json!({ "id": format!("p-{id}"), "from": from, "to": to, "amount": amount, "currency": currency, "at": time::format(START) })
-}
-
-fn take(cluster: &mut Cluster, sent: &mut Vec<Value>, step: &Step) {
-    match step {
-        Step::Deliver(choice) | Step::Fault(choice) => {
-            let unread = cluster.unread();
-            if unread.is_empty() {
-                return;
-            }
-            let (shard, lane) = unread[usize::from(*choice) % unread.len()];
-            match step {
-                Step::Fault(_) => cluster.fault(shard, lane),
-                _ => cluster.deliver(shard, lane),
-            }
+/// One scenario. The messages that it took.
+fn run(seed: u64) -> u64 {
+    let mishaps = KINDS[usize::try_from(seed).expect("64 bits") % KINDS.len()];
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        cases: 1,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let messages = RefCell::new(0);
+    let result = quietly(|| {
+        runner.run(&scenario(mishaps, STEPS), |scenario| {
+            *messages.borrow_mut() = play(&scenario, mishaps);
+            Ok(())
+        })
+    });
+    match result {
+        Ok(()) => messages.into_inner(),
+        Err(TestError::Fail(why, least)) => {
+            let Scenario { steps, .. } = &least;
+            let steps: Vec<String> = steps.iter().map(|step| format!("{step:?}")).collect();
+            let Scenario {
+                shards,
+                options,
+                huge,
+                order,
+                ..
+            } = least;
+            panic!(
+                "seed {seed}: {why}\n{mishaps:?}\nthe least that fails like this: {shards} shards, {options:?}, \
+                 huge amounts: {huge}, order {order}\n{}",
+                steps.join("\n")
+            )
         }
-        Step::Redrive(choice) => {
-            if !cluster.faulted.is_empty() {
-                cluster.redrive(usize::from(*choice) % cluster.faulted.len());
-            }
-        }
-        Step::Tick(shard, millis) => cluster.tick(usize::from(*shard) % cluster.shards.len(), *millis),
-        Step::Pay {
-            from,
-            to,
-            amount,
-            currency,
-        } => {
-            let currency = if *currency { "EUR" } else { "USD" };
-            let payment = payment(sent.len(), &name(*from), &name(*to), *amount, currency);
-            cluster.pay(&payment);
-            sent.push(payment);
-        }
-        Step::Again(choice, same) => {
-            if sent.is_empty() {
-                return;
-            }
-            let mut payment = sent[usize::from(*choice) % sent.len()].clone();
-            if !same {
-                payment["amount"] = json!(301);
-            }
-            cluster.pay(&payment);
-        }
-        Step::Command(account, order) => {
-            let command = match order {
-                Order::Open => json!({ "type": "open", "currency": "EUR" }),
-                Order::Freeze => json!({ "type": "freeze" }),
-                Order::Unfreeze => json!({ "type": "unfreeze" }),
-                Order::Close => json!({ "type": "close" }),
-                Order::Limit(limit) => json!({ "type": "limit", "limit": limit }),
-            };
-            cluster.command(&name(*account), &command);
-        }
+        Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
     }
 }
 
-fn run(shards: usize, one_debit_in_flight: bool, steps: &[Step]) {
-    let mut cluster = Cluster::new(shards, one_debit_in_flight);
-    let mut sent = Vec::new();
-    for account in 0..ACCOUNTS - 1 {
-        let payment = payment(sent.len(), "funding-EUR", &name(account), 500, "EUR");
-        cluster.pay(&payment);
-        sent.push(payment);
+#[test]
+fn in_a_million_messages_money_is_conserved_and_each_id_ends_once() {
+    let (wanted, first) = (
+        from_environment("FERMATA_MESSAGES", MESSAGES),
+        from_environment("FERMATA_SEED", 1),
+    );
+    let (mut messages, mut seed) = (0, first);
+    while messages < wanted {
+        messages += run(seed);
+        seed += 1;
     }
-    for step in steps {
-        take(&mut cluster, &mut sent, step);
-        checks::always(&cluster);
-    }
-    cluster.drain();
-    checks::drained(&cluster);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn in_any_order_money_is_neither_made_nor_lost(
-        shards in 1_usize..5,
-        one_debit_in_flight: bool,
-        steps in prop::collection::vec(step(false), 0..250),
-    ) {
-        run(shards, one_debit_in_flight, &steps);
-    }
-
-    #[test]
-    fn dead_letters_and_redrives_change_nothing_about_that(
-        shards in 1_usize..5,
-        one_debit_in_flight: bool,
-        steps in prop::collection::vec(step(true), 0..250),
-    ) {
-        run(shards, one_debit_in_flight, &steps);
-    }
+    println!("{messages} messages, seeds {first} to {}", seed - 1);
 }

@@ -22,12 +22,19 @@ fn workspace() -> BTreeMap<String, BTreeSet<String>> {
 /// What each crate of `host/` may know of Fermata.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("fermata-core", &[]),
+    ("fermata-build", &[]),
     ("fermata-engine", &["fermata-core"]),
     ("fermata-store", &["fermata-core"]),
     ("fermata-runtime", &["fermata-core"]),
     (
         "fermata-server",
-        &["fermata-core", "fermata-engine", "fermata-store", "fermata-runtime"],
+        &[
+            "fermata-core",
+            "fermata-build",
+            "fermata-engine",
+            "fermata-store",
+            "fermata-runtime",
+        ],
     ),
 ];
 

@@ -2,11 +2,14 @@
 
 mod alike;
 mod architecture;
+mod author;
+mod bad_input;
 mod conformance;
 mod demo;
 mod durability;
 mod guests;
 mod kills;
+mod load;
 mod orders;
 mod manifests;
 mod poison;

@@ -33,6 +33,10 @@ codes! {
     COMPONENT_COMPILE = "F0206";
     /// The configuration does not fit the component's config-schema.
     COMPONENT_CONFIG = "F0207";
+    /// The crate does not become a component.
+    COMPONENT_BUILD = "F0208";
+    /// There is no Rust toolchain for WebAssembly on this machine.
+    COMPONENT_TOOLCHAIN = "F0209";
     /// A record cannot be taken in.
     RECORD_REFUSED = "F0301";
     /// The topic is written by a stage: not for producers.

@@ -14,12 +14,12 @@ const IMPORTS: [&str; 6] = [
     "fermata:stage/metrics@0.1.0",
     "fermata:stage/log@0.1.0",
 ];
-const PROCESSOR: &str = "fermata:stage/processor@0.1.0";
+pub const PROCESSOR: &str = "fermata:stage/processor@0.1.0";
 const TIMERS: &str = "fermata:stage/timers@0.1.0";
 const VIEWS: &str = "fermata:stage/views@0.1.0";
 const MIGRATION: &str = "fermata:stage/migration@0.1.0";
-const GENERATION: &str = "fermata:stage/generation@0.1.0";
-const VALIDATION: &str = "fermata:stage/validation@0.1.0";
+pub const GENERATION: &str = "fermata:stage/generation@0.1.0";
+pub const VALIDATION: &str = "fermata:stage/validation@0.1.0";
 
 /// Where a stage's functions are, found once for all its instances.
 #[derive(Clone)]
@@ -31,6 +31,17 @@ pub struct StageExports {
 }
 
 impl StageExports {
+    /// The interfaces that are there, for people.
+    pub fn list(&self) -> String {
+        let optional = [
+            ("timers", self.timers.is_some()),
+            ("views", self.views.is_some()),
+            ("migration", self.migration),
+        ];
+        let there = optional.iter().filter(|(_, there)| *there).map(|(name, _)| *name);
+        std::iter::once("processor").chain(there).collect::<Vec<_>>().join(", ")
+    }
+
     pub fn find(pre: &InstancePre<Sandbox>) -> Result<Self, PrepareError> {
         let component = pre.component();
         require(component, PROCESSOR)?;
@@ -81,13 +92,6 @@ pub fn link_alone(component: &Component) -> Result<InstancePre<Sandbox>, Prepare
     Err(PrepareError::Contract(format!("it imports {}; {then}", list(&imports))))
 }
 
-fn imports(component: &Component) -> Vec<String> {
-    let kind = component.component_type();
-    kind.imports(component.engine())
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
-
 fn of_wasi(names: &[String]) -> bool {
     names.iter().any(|name| name.starts_with("wasi:"))
 }
@@ -111,26 +115,46 @@ pub fn misfit(error: wasmtime::Error) -> PrepareError {
     PrepareError::Contract(format!("{error:#}"))
 }
 
-fn exports(component: &Component, name: &str) -> bool {
+pub fn exports(component: &Component, name: &str) -> bool {
     component.get_export_index(None, name).is_some()
+}
+
+/// Names of what a component imports.
+pub fn imports(component: &Component) -> Vec<String> {
+    let kind = component.component_type();
+    kind.imports(component.engine())
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// Of a component that exports none of the interfaces that make a world.
+pub fn no_world(component: &Component) -> PrepareError {
+    PrepareError::Contract(format!(
+        "it is neither a stage nor a validator nor a generator; it exports {}",
+        exported(component)
+    ))
+}
+
+fn exported(component: &Component) -> String {
+    let kind = component.component_type();
+    let found: Vec<String> = kind
+        .exports(component.engine())
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if found.is_empty() {
+        "nothing".into()
+    } else {
+        list(&found)
+    }
 }
 
 fn require(component: &Component, name: &str) -> Result<(), PrepareError> {
     if exports(component, name) {
         return Ok(());
     }
-    let kind = component.component_type();
-    let found: Vec<String> = kind
-        .exports(component.engine())
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    let found = if found.is_empty() {
-        "nothing".into()
-    } else {
-        list(&found)
-    };
     Err(PrepareError::Contract(format!(
-        "it does not export {name}; it exports {found}"
+        "it does not export {name}; it exports {}",
+        exported(component)
     )))
 }
 

@@ -109,8 +109,20 @@ impl WasmExecutor {
         contract::link(&self.linker, &self.machine_code(artifact)?)
     }
 
-    fn machine_code(&self, artifact: &Artifact) -> Result<Component, PrepareError> {
-        format::expect_component(&artifact.bytes).map_err(PrepareError::NotAComponent)?;
+    pub(crate) fn expect_component(artifact: &Artifact) -> Result<(), PrepareError> {
+        format::expect_component(&artifact.bytes).map_err(PrepareError::NotAComponent)
+    }
+
+    pub(crate) fn configs(&self) -> &dyn Configs {
+        &*self.configs
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<Sandbox> {
+        &self.linker
+    }
+
+    pub(crate) fn machine_code(&self, artifact: &Artifact) -> Result<Component, PrepareError> {
+        Self::expect_component(artifact)?;
         match self.cached(artifact) {
             Some(component) => Ok(component),
             None => self.compiled(artifact),
@@ -146,7 +158,7 @@ impl WasmExecutor {
     }
 
     /// Asks two fresh instances, which must agree although they see another time and other random numbers.
-    fn describe(
+    pub(crate) fn describe(
         &self,
         pre: &InstancePre<Sandbox>,
         exports: &StageExports,
@@ -219,7 +231,7 @@ impl Executor for WasmExecutor {
     }
 }
 
-fn expect_json(config: &str) -> Result<(), PrepareError> {
+pub(crate) fn expect_json(config: &str) -> Result<(), PrepareError> {
     serde_json::from_str::<serde::de::IgnoredAny>(config)
         .map(|_| ())
         .map_err(|e| PrepareError::Init(format!("its configuration is not JSON: {e}")))

@@ -16,6 +16,7 @@ mod bindings;
 mod budget;
 mod cache;
 mod call;
+mod checkup;
 mod compiler;
 mod contract;
 mod convert;
@@ -36,5 +37,6 @@ mod validator;
 mod verdict;
 mod version;
 
+pub use checkup::{Checkup, Finding, World};
 pub use compiler::{Compile, CompileCommand, CompileError, compile_file};
 pub use executor::{EngineError, EngineOptions, Inspected, WasmExecutor};

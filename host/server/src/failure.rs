@@ -173,6 +173,19 @@ impl From<fermata_core::ports::PrepareError> for Failure {
     }
 }
 
+impl From<fermata_build::BuildError> for Failure {
+    fn from(error: fermata_build::BuildError) -> Self {
+        use fermata_build::BuildError as E;
+        let (code, exit) = match &error {
+            E::Toolchain(_) => (codes::COMPONENT_TOOLCHAIN, Exit::NotFound),
+            E::Package(_) => (codes::COMPONENT_BUILD, Exit::NotFound),
+            E::Encode { .. } => (codes::COMPONENT_BUILD, Exit::Refused),
+            E::Start { .. } | E::Cargo(_) | E::Read { .. } | E::Write { .. } => (codes::COMPONENT_BUILD, Exit::Failed),
+        };
+        Self::new(code, exit, error.to_string())
+    }
+}
+
 /// The code under which a component is refused.
 pub fn prepare_code(error: &fermata_core::ports::PrepareError) -> &'static str {
     use fermata_core::ports::PrepareError as E;

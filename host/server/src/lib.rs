@@ -13,6 +13,7 @@ pub mod failure;
 mod fitting;
 pub mod host;
 pub mod http;
+mod keys;
 mod load;
 mod pages;
 mod run;

@@ -108,6 +108,13 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// When something is due: by the machine's time, and as a moment from which latency counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    pub at: Timestamp,
+    pub moment: Instant,
+}
+
 /// An open loop: what is due does not wait for what was sent. Latency counts from the scheduled time.
 pub struct Schedule {
     began: Instant,
@@ -127,22 +134,47 @@ impl Schedule {
         }
     }
 
-    /// Due times of the next ones, at most `most`; empty: nothing is due yet.
-    pub fn due(&mut self, most: u64) -> Vec<Timestamp> {
+    /// The next ones, at most `most`; empty: nothing is due yet.
+    pub fn due(&mut self, most: u64) -> Vec<Due> {
         if self.rate == 0 {
             self.sent += most;
-            return vec![now(); most as usize];
+            let due = Due {
+                at: now(),
+                moment: Instant::now(),
+            };
+            return vec![due; most as usize];
         }
         let passed = self.began.elapsed().as_micros() as u64;
         let due = (u128::from(passed) * u128::from(self.rate) / 1_000_000) as u64;
         let count = due.saturating_sub(self.sent).min(most);
         let times = (self.sent..self.sent + count).map(|n| {
-            let millis = u128::from(n) * 1_000 / u128::from(self.rate);
-            Timestamp(self.began_at.0 + millis as i64)
+            let after = self.after(n);
+            Due {
+                at: Timestamp(self.began_at.0 + after.as_millis() as i64),
+                moment: self.began + after,
+            }
         });
         let times = times.collect();
         self.sent += count;
         times
+    }
+
+    /// How long after the beginning the `n`th one is due, counted from 0.
+    fn after(&self, n: u64) -> Duration {
+        Duration::from_micros((u128::from(n) * 1_000_000 / u128::from(self.rate.max(1))) as u64)
+    }
+
+    /// `unused` of the last ones could not be sent since the source has nothing: the schedule goes on from now, without
+    /// a debt that would come as a burst.
+    pub fn wait_for_source(&mut self, unused: u64) {
+        let sent = self.sent.saturating_sub(unused);
+        *self = Self::new(self.rate);
+        self.sent = sent;
+        let passed = self.after(sent);
+        if self.rate > 0 {
+            self.began = self.began.checked_sub(passed).unwrap_or(self.began);
+            self.began_at.0 -= passed.as_millis() as i64;
+        }
     }
 
     /// How long until the next one is due.
@@ -166,13 +198,25 @@ mod tests {
         let first = schedule.due(40);
         assert_eq!(first.len(), 40);
         assert_eq!(
-            first[39].0 - first[0].0,
+            first[39].at.0 - first[0].at.0,
             39,
             "a millisecond apart, whenever they were asked for"
         );
         let rest = schedule.due(1_000);
         assert!((60..=80).contains(&rest.len()), "{}", rest.len());
-        assert_eq!(rest[0].0 - first[39].0, 1);
+        assert_eq!(rest[0].at.0 - first[39].at.0, 1);
+        assert_eq!(rest[0].moment - first[39].moment, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn what_the_source_did_not_have_is_no_debt() {
+        let mut schedule = Schedule::new(1_000);
+        schedule.began = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+        assert_eq!(schedule.due(500).len(), 500);
+        schedule.wait_for_source(400);
+        let next = schedule.due(10_000);
+        assert!(next.len() < 1_000, "{} are due at once", next.len());
+        assert_eq!(schedule.sent, 100 + next.len() as u64);
     }
 
     #[test]

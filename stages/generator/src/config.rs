@@ -27,7 +27,8 @@ pub struct Amounts {
     pub max: i64,
 }
 
-/// Named by the code that each provokes; `repeated` is the same payment twice.
+/// Named by the code that each provokes; `repeated` is the same payment twice, and from `unknown-type` on they are
+/// commands. No share provokes `timed-out` or `unsettled`, which depend on what overtakes what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Bad {
@@ -48,6 +49,11 @@ pub struct Bad {
     pub account_closed: f64,
     pub currency_mismatch: f64,
     pub amount_overflow: f64,
+    pub key_mismatch: f64,
+    pub unknown_type: f64,
+    pub exists: f64,
+    pub balance_not_zero: f64,
+    pub no_limit: f64,
 }
 
 /// A kind of payment, good or bad.
@@ -71,6 +77,11 @@ pub enum Kind {
     AccountClosed,
     CurrencyMismatch,
     AmountOverflow,
+    KeyMismatch,
+    UnknownType,
+    Exists,
+    BalanceNotZero,
+    NoLimit,
 }
 
 impl Default for Config {
@@ -88,7 +99,7 @@ impl Default for Config {
 }
 
 impl Bad {
-    pub fn shares(&self) -> [(Kind, f64); 17] {
+    pub fn shares(&self) -> [(Kind, f64); 22] {
         [
             (Kind::BadJson, self.bad_json),
             (Kind::MissingField, self.missing_field),
@@ -107,6 +118,11 @@ impl Bad {
             (Kind::AccountClosed, self.account_closed),
             (Kind::CurrencyMismatch, self.currency_mismatch),
             (Kind::AmountOverflow, self.amount_overflow),
+            (Kind::KeyMismatch, self.key_mismatch),
+            (Kind::UnknownType, self.unknown_type),
+            (Kind::Exists, self.exists),
+            (Kind::BalanceNotZero, self.balance_not_zero),
+            (Kind::NoLimit, self.no_limit),
         ]
     }
 

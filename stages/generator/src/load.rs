@@ -1,12 +1,12 @@
 //! The load: payments between plain accounts, and bad ones among them.
 
-use fermata_payments::time;
+use fermata_payments::{funding_account, time};
 use fermata_stage::Emission;
 use serde_json::{Value, json};
 
 use crate::config::Kind;
 use crate::random::Random;
-use crate::setup::{FULL, OWING, SPECIAL, closed, frozen, poor};
+use crate::setup::{FULL, KEPT, OWING, SPECIAL, closed, command, frozen, poor};
 use crate::{Generator, PAYMENTS, payment, plain};
 
 impl Generator {
@@ -40,11 +40,35 @@ impl Generator {
                         .with_value(&text.as_bytes()[..text.len() - 1]),
                 ]
             }
+            // Its content asks for another key than it has.
+            Kind::KeyMismatch => vec![payment(&format!("not-{id}"), &good)],
+            Kind::UnknownType | Kind::Exists | Kind::BalanceNotZero | Kind::NoLimit => {
+                vec![self.bad_command(kind, &id)]
+            }
             bad => {
                 let mut value = good;
                 self.spoil(bad, &mut value, random);
                 vec![payment(&id, &value)]
             }
+        }
+    }
+
+    fn bad_command(&self, kind: Kind, id: &str) -> Emission {
+        let currency = self.config.currency;
+        match kind {
+            Kind::Exists => command(
+                KEPT,
+                &json!({ "v": 1, "type": "open", "account": KEPT, "currency": currency, "id": id }),
+            ),
+            Kind::BalanceNotZero => command(KEPT, &json!({ "v": 1, "type": "close", "account": KEPT, "id": id })),
+            Kind::NoLimit => {
+                let account = funding_account(currency);
+                command(
+                    &account,
+                    &json!({ "v": 1, "type": "limit", "account": account, "limit": 0, "id": id }),
+                )
+            }
+            _ => command(KEPT, &json!({ "v": 1, "type": "rename", "account": KEPT, "id": id })),
         }
     }
 
@@ -90,7 +114,15 @@ impl Generator {
                 payment["to"] = json!(FULL);
                 payment["currency"] = json!(self.config.other_currency);
             }
-            Kind::Good | Kind::Repeated | Kind::DuplicateId | Kind::BadJson => {}
+            Kind::Good
+            | Kind::Repeated
+            | Kind::DuplicateId
+            | Kind::BadJson
+            | Kind::KeyMismatch
+            | Kind::UnknownType
+            | Kind::Exists
+            | Kind::BalanceNotZero
+            | Kind::NoLimit => {}
         }
     }
 }

@@ -14,6 +14,9 @@ pub const FULL: &str = "full";
 /// May owe without end in the same currency.
 pub const OWING: &str = "owing";
 
+/// Has money and is never debited.
+pub const KEPT: &str = "kept";
+
 /// One sequence number of the set-up.
 pub enum Step {
     Fund {
@@ -73,6 +76,12 @@ pub fn extras(config: &Config) -> Vec<Step> {
             limit: i64::MIN / 2,
         });
     }
+    if config.bad.exists > 0.0 || config.bad.balance_not_zero > 0.0 {
+        steps.push(Step::Fund {
+            account: KEPT.to_owned(),
+            amount: config.fund(),
+        });
+    }
     steps
 }
 
@@ -105,6 +114,6 @@ impl Generator {
     }
 }
 
-fn command(account: &str, command: &serde_json::Value) -> Emission {
+pub fn command(account: &str, command: &serde_json::Value) -> Emission {
     Emission::json(COMMANDS, account, command)
 }

@@ -19,8 +19,9 @@ pub const FORGET: Sweep = Sweep {
     pause: 1_000,
 };
 
-/// Payments that one firing carries along, in bytes: the emissions of one call are bounded.
-const BYTES: usize = 256 << 10;
+/// Payments that one firing carries along, in bytes; the last may reach beyond. It keeps the call within its fuel,
+/// whatever the payments are filled with.
+const BYTES: usize = 8 << 10;
 
 /// Asks for what is too old, once for each payment. It stays open until the accounts have answered.
 pub fn cancel(cx: &mut dyn Context, config: &Config) -> Vec<Transfer> {

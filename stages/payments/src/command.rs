@@ -2,14 +2,12 @@
 
 use fermata_stage::{Emission, Input, Rejection};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::incoming::MAX_NAME;
-use crate::payment::read;
+use crate::payment::{MAX_ECHOED, MAX_NAME, excerpt, object, oversize, string};
 
 /// A record of `account.commands`: `{"type", "account"?, "id"?, "v"?, ...}`, keyed by the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,97 +31,140 @@ pub enum Order {
     Limit { limit: i64 },
 }
 
+/// The fields as they stand, none of them judged.
 #[derive(Deserialize)]
-struct Wire {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    account: Option<String>,
-    id: Option<String>,
-    v: Option<u32>,
-    currency: Option<Value>,
-    limit: Option<Value>,
+struct Wire<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    account: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    v: Option<&'a RawValue>,
+    #[serde(borrow)]
+    currency: Option<&'a RawValue>,
+    #[serde(borrow)]
+    limit: Option<&'a RawValue>,
 }
 
 impl Command {
+    /// The rejection is for what cannot be treated as a command at all: no JSON object, no type that is known, another
+    /// version, or a key that is not its account. What is wrong in the other fields is answered.
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text = read::<&RawValue>(input.value.as_deref())?.get();
-        if !text.starts_with('{') {
-            return Err(Code::BAD_JSON.rejection("a command is a JSON object"));
+        let value = input.value.as_deref();
+        if let Some(Refusal { code, reason }) = oversize(value) {
+            return Err(code.rejection(reason));
         }
-        let wire: Wire = serde_json::from_str(text).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
+        let text = object(value, "a command")?;
+        let wire: Wire<'_> =
+            serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
         if let Some(version) = wire.v
-            && version != MESSAGE_VERSION
+            && version.get() != "1"
         {
-            return Err(Code::UNKNOWN_VERSION.rejection(format!("v is {version}, this stage knows {MESSAGE_VERSION}")));
+            return Err(Code::UNKNOWN_VERSION.rejection(format!(
+                "v is {}, this stage knows {MESSAGE_VERSION}",
+                excerpt(version.get())
+            )));
         }
-        let account = input
-            .key
-            .clone()
-            .and_then(|key| String::from_utf8(key).ok())
-            .filter(|key| !key.is_empty());
-        let account =
-            account.ok_or_else(|| Code::KEY_MISMATCH.rejection("the key of a command is the name of its account"))?;
-        if wire.account.as_ref().is_some_and(|named| *named != account) {
-            return Err(
-                Code::KEY_MISMATCH.rejection(format!("the command names another account than its key {account}"))
-            );
-        }
-        let kind = wire
-            .kind
-            .as_deref()
-            .ok_or_else(|| Code::MISSING_FIELD.rejection("type is missing"))?;
-        let (kind, order) = match kind {
+        let account = wire.account(input)?;
+        let kind = wire.kind.and_then(string).filter(|kind| !kind.is_empty());
+        let kind = kind.ok_or_else(|| Code::MISSING_FIELD.rejection("a command has a type, a string"))?;
+        let (kind, order) = match &*kind {
             "open" => ("open", wire.open()),
             "close" => ("close", Ok(Order::Close)),
             "freeze" => ("freeze", Ok(Order::Freeze)),
             "unfreeze" => ("unfreeze", Ok(Order::Unfreeze)),
-            "limit" => (
-                "limit",
-                limit(wire.limit.as_ref(), None).map(|limit| Order::Limit { limit }),
-            ),
-            other => return Err(Code::UNKNOWN_TYPE.rejection(format!("there is no command {other:?}"))),
+            "limit" => ("limit", limit(wire.limit, None).map(|limit| Order::Limit { limit })),
+            other => {
+                return Err(Code::UNKNOWN_TYPE.rejection(format!("there is no command {:?}", excerpt(other))));
+            }
+        };
+        let (id, order) = match wire.id() {
+            Ok(id) => (id, order),
+            Err(refusal) => (None, Err(refusal)),
         };
         // No payment could ever name it.
-        let order = match account.len() {
-            ..=MAX_NAME => order,
-            length => {
-                Err(Code::TOO_LARGE.refusal(format!("the name has {length} bytes, at most {MAX_NAME} are allowed")))
-            }
+        let order = if account.len() > MAX_NAME {
+            let length = account.len();
+            Err(Code::TOO_LARGE.refusal(format!(
+                "the account's name has {length} bytes, at most {MAX_NAME} are allowed"
+            )))
+        } else {
+            order
         };
         Ok(Self {
             account,
-            id: wire.id,
+            id,
             kind,
             order,
         })
     }
 }
 
-impl Wire {
+impl Wire<'_> {
+    /// The key, which the field may repeat.
+    fn account(&self, input: &Input) -> Result<String, Rejection> {
+        let key = input.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let key = key
+            .filter(|key| !key.is_empty())
+            .ok_or_else(|| Code::KEY_MISMATCH.rejection("the key of a command is the name of its account"))?;
+        if key.len() > MAX_ECHOED {
+            return Err(Code::TOO_LARGE.rejection(format!("the key has {} bytes", key.len())));
+        }
+        if let Some(field) = self.account {
+            let named = string(field).ok_or_else(|| {
+                Code::MISSING_FIELD.rejection(format!(
+                    "account is {}, not the name of an account",
+                    excerpt(field.get())
+                ))
+            })?;
+            if named != key {
+                let (named, key) = (excerpt(&named), excerpt(key));
+                return Err(Code::KEY_MISMATCH.rejection(format!("the command is for {named}, its key is {key}")));
+            }
+        }
+        Ok(key.to_owned())
+    }
+
+    fn id(&self) -> Result<Option<String>, Refusal> {
+        let Some(field) = self.id else { return Ok(None) };
+        let id = string(field)
+            .ok_or_else(|| Code::MISSING_FIELD.refusal(format!("id is {}, not a string", excerpt(field.get()))))?;
+        if id.len() > MAX_NAME {
+            return Err(
+                Code::TOO_LARGE.refusal(format!("the id has {} bytes, at most {MAX_NAME} are allowed", id.len()))
+            );
+        }
+        Ok(Some(id.into_owned()))
+    }
+
     fn open(&self) -> Result<Order, Refusal> {
         let code = self
             .currency
-            .as_ref()
             .ok_or_else(|| Code::MISSING_FIELD.refusal("currency is missing"))?;
-        let currency = code.as_str().and_then(Currency::parse).ok_or_else(|| {
-            Code::BAD_CURRENCY.refusal(format!("currency is {code}, not a code of three capital letters"))
+        let currency = string(code).and_then(|code| Currency::parse(&code)).ok_or_else(|| {
+            let found = excerpt(code.get());
+            Code::BAD_CURRENCY.refusal(format!("currency is {found}, not a code of three capital letters"))
         })?;
         Ok(Order::Open {
             currency,
-            limit: limit(self.limit.as_ref(), Some(0))?,
+            limit: limit(self.limit, Some(0))?,
         })
     }
 }
 
-fn limit(field: Option<&Value>, default: Option<i64>) -> Result<i64, Refusal> {
-    match field {
-        None => default.ok_or_else(|| Code::MISSING_FIELD.refusal("limit is missing")),
-        Some(limit) => limit.as_i64().ok_or_else(|| {
-            Code::BAD_AMOUNT.refusal(format!(
-                "limit is {limit}, not an integer of minor units within 64 bits"
-            ))
-        }),
-    }
+/// Digits only, as an amount; a limit may be negative.
+fn limit(field: Option<&RawValue>, default: Option<i64>) -> Result<i64, Refusal> {
+    let Some(field) = field else {
+        return default.ok_or_else(|| Code::MISSING_FIELD.refusal("limit is missing"));
+    };
+    field.get().parse().map_err(|_| {
+        Code::BAD_AMOUNT.refusal(format!(
+            "limit is {}, not an integer of minor units within 64 bits",
+            excerpt(field.get())
+        ))
+    })
 }
 
 /// What an account answers to a command: code `ok`, `exists`, or why not.
@@ -215,6 +256,10 @@ mod tests {
             (r#"{"type":"open","currency":"EUR","limit":1.5}"#, "bad-amount"),
             (r#"{"type":"limit"}"#, "missing-field"),
             (r#"{"type":"limit","limit":"5"}"#, "bad-amount"),
+            (r#"{"type":"limit","limit":1e400}"#, "bad-amount"),
+            (r#"{"type":"limit","limit":9223372036854775808}"#, "bad-amount"),
+            (r#"{"type":"open","currency":978}"#, "bad-currency"),
+            (r#"{"type":"close","id":7}"#, "missing-field"),
         ] {
             assert_eq!(parse(value).expect(value).order.expect_err(value).code.as_str(), code);
         }
@@ -226,7 +271,12 @@ mod tests {
             ("", "bad-json"),
             ("[]", "bad-json"),
             (r#"{}"#, "missing-field"),
+            (r#"{"type":7}"#, "missing-field"),
+            (r#"{"type":"close","account":7}"#, "missing-field"),
+            (r#"{"type":"close","type":"close"}"#, "bad-json"),
             (r#"{"type":"rename"}"#, "unknown-type"),
+            (r#"{"type":"close","v":"1"}"#, "unknown-version"),
+            (r#"{"type":"close","v":1e400}"#, "unknown-version"),
             (r#"{"type":"close","v":2}"#, "unknown-version"),
             (r#"{"type":"close","account":"acct-2"}"#, "key-mismatch"),
         ] {
@@ -234,5 +284,25 @@ mod tests {
         }
         let keyless = Input::new(topics::COMMANDS).with_value(r#"{"type":"close"}"#);
         assert_eq!(Command::parse(&keyless).expect_err("no key").code, "key-mismatch");
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_kept_is_refused() {
+        let command = |key: usize, value: &str| {
+            Command::parse(&Input::new(topics::COMMANDS).with_key("a".repeat(key)).with_value(value))
+        };
+        let freeze = r#"{"type":"freeze"}"#;
+        assert_eq!(command(MAX_NAME, freeze).expect("a command").order, Ok(Order::Freeze));
+        let refused = command(MAX_NAME + 1, freeze).expect("a command").order;
+        assert_eq!(refused.expect_err("too long").code, Code::TOO_LARGE);
+        assert_eq!(command(MAX_ECHOED + 1, freeze).expect_err("no key").code, "too-large");
+        let long = format!(r#"{{"type":"freeze","other":"{}"}}"#, "x".repeat(crate::MAX_MESSAGE));
+        assert_eq!(command(3, &long).expect_err("not read").code, "too-large");
+        let named = format!(r#"{{"type":"freeze","id":"{}"}}"#, "x".repeat(MAX_NAME + 1));
+        let refused = command(3, &named).expect("a command");
+        assert_eq!(
+            (refused.id, refused.order.expect_err("too long").code),
+            (None, Code::TOO_LARGE)
+        );
     }
 }

@@ -13,18 +13,18 @@ use sha2::{Digest, Sha256};
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
 use crate::currency::Currency;
-use crate::payment::{Terms, read};
+use crate::payment::{MAX_ECHOED, MAX_NAME, Terms, excerpt, object, oversize, string};
 use crate::time;
 
-/// Bytes of an id or an account's name: they become keys of records and stores.
-pub(crate) const MAX_NAME: usize = 128;
+/// Bytes of `metadata`: putting it in order costs far more than reading it.
+const MAX_METADATA: usize = 4 << 10;
 
 /// A record of `payment.incoming` that has an id.
 #[derive(Debug)]
 pub struct Incoming {
     pub id: String,
-    /// The record's value, to be passed on as it is.
-    pub text: Box<RawValue>,
+    /// The record's value, to be passed on as it is. None: it was too large to be read.
+    pub text: Option<Box<RawValue>>,
     /// The content, or what is wrong with its shape.
     pub content: Result<Content, Refusal>,
     /// A validator's no.
@@ -70,10 +70,11 @@ impl Incoming {
     /// The rejection is for what cannot be treated as a payment at all: no JSON object, no id, another version, or a
     /// key that is not the id (its duplicates would be judged on another shard).
     pub fn parse(input: &Input) -> Result<Self, Rejection> {
-        let text: &RawValue = read(input.value.as_deref())?;
-        if !text.get().starts_with('{') {
-            return Err(Code::BAD_JSON.rejection("a payment is a JSON object"));
+        let value = input.value.as_deref();
+        if let Some(refusal) = oversize(value) {
+            return Self::unread(input, refusal);
         }
+        let text = object(value, "a payment")?;
         let wire: Wire<'_> =
             serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
         if let Some(version) = wire.v
@@ -86,15 +87,31 @@ impl Incoming {
         }
         let id = wire.id.and_then(string).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Code::MISSING_FIELD.rejection("a payment has an id, a string that is not empty"))?;
+        if id.len() > MAX_ECHOED {
+            return Err(Code::TOO_LARGE.rejection(format!("the id has {} bytes", id.len())));
+        }
         if input.key.as_deref() != Some(id.as_bytes()) {
             return Err(Code::KEY_MISMATCH.rejection(format!("the key of payment {} is not its id", excerpt(&id))));
         }
         let content = wire.content(&id);
         Ok(Self {
             id: id.into_owned(),
-            text: text.to_owned(),
+            text: Some(text.to_owned()),
             content,
             verdict: Refusal::of_verdicts(&input.verdicts),
+        })
+    }
+
+    /// What is not read is refused by its key, which is the id of every payment.
+    fn unread(input: &Input, refusal: Refusal) -> Result<Self, Rejection> {
+        let key = input.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let id = key.filter(|key| (1..=MAX_ECHOED).contains(&key.len()));
+        let id = id.ok_or_else(|| refusal.code.rejection(refusal.reason.clone()))?;
+        Ok(Self {
+            id: id.to_owned(),
+            text: None,
+            content: Err(refusal),
+            verdict: None,
         })
     }
 }
@@ -171,17 +188,6 @@ fn fingerprint(hash: Sha256) -> String {
         .collect()
 }
 
-fn string(field: &RawValue) -> Option<Cow<'_, str>> {
-    let text = field.get();
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    // What has no escape is its own content.
-    if inner.contains('\\') {
-        serde_json::from_str(text).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
-    }
-}
-
 fn required<'a>(name: &str, field: Option<&'a RawValue>) -> Result<&'a RawValue, Refusal> {
     field.ok_or_else(|| Code::MISSING_FIELD.refusal(format!("{name} is missing")))
 }
@@ -221,21 +227,16 @@ fn optional<'a>(name: &str, field: Option<&'a RawValue>) -> Result<Option<Cow<'a
 
 /// Without spaces, the names of each object in order.
 fn canonical(field: &RawValue) -> Result<String, Refusal> {
+    let size = field.get().len();
+    if size > MAX_METADATA {
+        return Err(Code::TOO_LARGE.refusal(format!("metadata has {size} bytes, at most {MAX_METADATA} are allowed")));
+    }
     let value: serde_json::Value = serde_json::from_str(field.get())
         .map_err(|error| Code::MISSING_FIELD.refusal(format!("metadata cannot be read: {error}")))?;
     if !value.is_object() {
         return Err(Code::MISSING_FIELD.refusal(format!("metadata is {}, not an object", excerpt(field.get()))));
     }
     Ok(value.to_string())
-}
-
-/// The beginning of what was found, for a reason that people read.
-fn excerpt(text: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-    }
 }
 
 #[cfg(test)]
@@ -329,6 +330,19 @@ mod tests {
             .with_value(GOOD.replacen("p-1", &long, 1));
         let refusal = Incoming::parse(&input).expect("an id").content;
         assert_eq!(refusal.expect_err("too long").code, Code::TOO_LARGE);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_read_is_refused_by_its_key() {
+        let field = |bytes: usize| format!(r#""metadata":{{"a":"{}"}},"amount""#, "x".repeat(bytes));
+        let refused = parse(&GOOD.replacen("\"amount\"", &field(MAX_METADATA), 1)).expect("an id");
+        assert_eq!(refused.content.expect_err("too large").code, Code::TOO_LARGE);
+        let large = GOOD.replacen("\"amount\"", &field(crate::MAX_MESSAGE), 1);
+        let unread = parse(&large).expect("a key");
+        assert_eq!((unread.id.as_str(), unread.text.is_none()), ("p-1", true));
+        assert_eq!(unread.content.expect_err("too large").code, Code::TOO_LARGE);
+        let keyless = Input::new(topics::INCOMING).with_value(large);
+        assert_eq!(Incoming::parse(&keyless).expect_err("no key").code, "too-large");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use end::{Confirmed, End, Outcome, Rejected};
 pub use incoming::{Content, Incoming};
 pub use money::{Sum, Tally};
 pub use params::Params;
-pub use payment::{Payment, Terms};
+pub use payment::{MAX_MESSAGE, Payment, Terms};
 pub use span::Span;
 pub use transfer::{Side, Transfer};
 

@@ -1,6 +1,6 @@
 //! What may pass.
 
-use fermata_payments::{Code, Content, Currency, Refusal, Span, is_funding};
+use fermata_payments::{Code, Content, Currency, MAX_MESSAGE, Refusal, Span, is_funding};
 use serde::Deserialize;
 
 /// `[stage.validate.config]`.
@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub struct Config {
     /// The largest amount of one payment, in minor units. Payments from a funding account have none.
     pub max_amount: i64,
-    /// The largest record, in bytes.
+    /// The largest payment that may pass, in bytes; at most [`MAX_MESSAGE`].
     pub max_bytes: usize,
     pub currencies: Vec<Currency>,
     /// How long an accepted id is remembered, and how old a payment may be. Longer than the payment time-out and the
@@ -24,7 +24,7 @@ impl Default for Config {
         let currencies = ["CHF", "EUR", "GBP", "JPY", "SEK", "USD"];
         Self {
             max_amount: 10_000_000,
-            max_bytes: 64 << 10,
+            max_bytes: MAX_MESSAGE,
             currencies: currencies.iter().filter_map(|code| Currency::parse(code)).collect(),
             window: Span::days(8),
             max_ahead: Span::days(1),
@@ -37,7 +37,7 @@ pub const SCHEMA: &str = r#"{
   "additionalProperties": false,
   "properties": {
     "max-amount": { "type": "integer", "minimum": 1, "default": 10000000, "description": "minor units" },
-    "max-bytes": { "type": "integer", "minimum": 1, "default": 65536 },
+    "max-bytes": { "type": "integer", "minimum": 1, "maximum": 8192, "default": 8192 },
     "currencies": { "type": "array", "items": { "type": "string", "pattern": "^[A-Z]{3}$" }, "minItems": 1 },
     "window": { "type": "string", "default": "8d" },
     "max-ahead": { "type": "string", "default": "1d" }
@@ -48,6 +48,10 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         if self.max_amount <= 0 {
             return Err(format!("max-amount is {}, it must be positive", self.max_amount));
+        }
+        if !(1..=MAX_MESSAGE).contains(&self.max_bytes) {
+            let found = self.max_bytes;
+            return Err(format!("max-bytes is {found}, it must lie between 1 and {MAX_MESSAGE}"));
         }
         if self.currencies.is_empty() {
             return Err("currencies is empty: no payment could pass".to_owned());

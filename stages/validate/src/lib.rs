@@ -75,12 +75,13 @@ impl<const MINOR: u32> Stage for Validate<MINOR> {
             verdict,
         } = incoming;
         let mut figures = Figures::load(cx);
-        let output = match self.judge(cx, &text, content, verdict) {
+        let output = match self.judge(cx, text.as_deref(), content, verdict) {
             Ok(Judged::New(content)) => {
                 self.remember(cx, &mut figures, &content);
                 figures.accepted += 1;
                 figures.setup += u64::from(is_funding(&content.terms.from).is_some());
                 cx.add("payments_accepted_total", &[], 1);
+                let text = text.expect("only what was read is accepted");
                 Some(Output::Accepted { id, text })
             }
             Ok(Judged::Repeated) => {
@@ -91,7 +92,7 @@ impl<const MINOR: u32> Stage for Validate<MINOR> {
             Err(refusal) => {
                 figures.reject(&refusal.code);
                 cx.add("payments_rejected_total", &[refusal.code.as_str()], 1);
-                let payment = (text.get().len() <= self.config.max_bytes).then_some(text);
+                let payment = text.filter(|text| text.get().len() <= self.config.max_bytes);
                 Some(Output::Rejected(Rejected { id, refusal, payment }))
             }
         };
@@ -134,11 +135,11 @@ impl<const MINOR: u32> Validate<MINOR> {
     fn judge(
         &self,
         cx: &dyn Reader,
-        text: &RawValue,
+        text: Option<&RawValue>,
         content: Result<Content, Refusal>,
         verdict: Option<Refusal>,
     ) -> Result<Judged, Refusal> {
-        let (size, most) = (text.get().len(), self.config.max_bytes);
+        let (size, most) = (text.map_or(0, |text| text.get().len()), self.config.max_bytes);
         if size > most {
             return Err(Code::TOO_LARGE.refusal(format!("the payment has {size} bytes, at most {most} are allowed")));
         }

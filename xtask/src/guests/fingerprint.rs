@@ -14,7 +14,7 @@ use crate::workspace;
 const FILE: &str = "fingerprint";
 
 /// Folders and files of the workspace that guests are made of, the encoder among them.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "stages",
     "examples/orders/messages",
     "examples/orders/reserve",
@@ -27,6 +27,7 @@ const SOURCES: [&str; 14] = [
     "tests/guests",
     "wit",
     "xtask/src/guests",
+    "host/build",
     "Cargo.toml",
     "Cargo.lock",
 ];

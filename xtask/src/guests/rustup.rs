@@ -1,32 +1,16 @@
-//! The toolchain in use, with the target's standard library that rustup installs.
+//! rustup's way to the target's standard library.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::toolchain::{self, TARGET, Toolchain};
+use fermata_build::{Kind, TARGET, Toolchain, installed};
+
 use crate::run;
 
 /// Without a way to rustup's servers its retries would hold everything up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The toolchain in use, if it has the target.
-pub fn installed() -> Option<Toolchain> {
-    let (version, sysroot) = toolchain::about("rustc")?;
-    if !sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
-        return None;
-    }
-    let name = version.lines().next()?.to_owned();
-    Some(Toolchain {
-        name,
-        cargo: std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from),
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        version,
-    })
-}
-
-/// The same, after asking rustup for the target.
+/// The toolchain in use, after asking rustup for the target.
 pub fn added() -> Option<Toolchain> {
     run::output(Command::new("rustup").arg("--version"))?;
     eprintln!("guests: rustup target add {TARGET}");
@@ -36,7 +20,7 @@ pub fn added() -> Option<Toolchain> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match adding.try_wait().ok()? {
-            Some(status) if status.success() => return installed(),
+            Some(status) if status.success() => return installed(Kind::Rustup),
             Some(_) => return None,
             None if Instant::now() > deadline => {
                 eprintln!("guests: rustup got no answer within {} s", PATIENCE.as_secs());

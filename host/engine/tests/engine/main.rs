@@ -3,6 +3,7 @@
 
 mod budgets;
 mod cache;
+mod checkups;
 mod fixture;
 mod generators;
 mod guest;

@@ -88,8 +88,10 @@ pub enum Verb {
     Demo(DemoArgs),
     /// Run a pipeline until Ctrl-C or SIGTERM
     Run(RunArgs),
-    /// Drive a generator of the pipeline against a running server
-    Generate(GenerateArgs),
+    /// Load for a running server: from a generator of the pipeline, or replayed from a file
+    Generate(super::generate::GenerateArgs),
+    /// Build the crate in this folder into a component
+    Build(super::build::BuildArgs),
     /// Take records in at a head topic, one a line
     Produce(ProduceArgs),
     /// Print records of a topic
@@ -221,29 +223,6 @@ pub struct RunArgs {
     /// Address of the API
     #[arg(long, default_value = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct GenerateArgs {
-    /// Name of the generator in the manifest; not needed where there is only one
-    pub generator: Option<String>,
-    /// Records a second, open loop; 0: as fast as intake takes them
-    #[arg(long, default_value_t = 1_000)]
-    pub rate: u64,
-    /// How many, set-up not counted (default: until Ctrl-C)
-    #[arg(long)]
-    pub count: Option<u64>,
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// First sequence number behind the set-up
-    #[arg(long, default_value_t = 0)]
-    pub from: u64,
-    /// Skip the set-up records: an earlier run has taken them in
-    #[arg(long)]
-    pub no_setup: bool,
-    /// Merged into the manifest's configuration of the generator (JSON object)
-    #[arg(long, value_name = "JSON")]
-    pub config: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -390,4 +369,6 @@ impl VerifyArgs {
 pub enum ComponentVerb {
     /// What a component says of itself: a file, builtin:name@version or sha256:...
     Inspect { component: String },
+    /// Whether a component may run, and how far it comes: a file or builtin:name@version
+    Check(super::check::CheckArgs),
 }

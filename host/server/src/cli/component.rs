@@ -1,4 +1,4 @@
-//! `component inspect`.
+//! `component`.
 
 use super::args::ComponentVerb;
 use super::client::Client;
@@ -14,7 +14,10 @@ use serde_json::json;
 use std::path::Path;
 
 pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, verb: ComponentVerb) -> Result<Exit, Failure> {
-    let ComponentVerb::Inspect { component } = verb;
+    let component = match verb {
+        ComponentVerb::Inspect { component } => component,
+        ComponentVerb::Check(args) => return super::check::run(talk, &args),
+    };
     if component.starts_with("sha256:") {
         let found = client()?.get(&format!("/api/v1/components/{component}"))?;
         talk.print(if talk.json() {
@@ -24,11 +27,7 @@ pub fn run(talk: &Talk, client: impl Fn() -> Result<Client, Failure>, verb: Comp
         });
         return Ok(Exit::Ok);
     }
-    let bytes = match component.strip_prefix("builtin:") {
-        Some(name) => artifacts::builtin(name)?,
-        None => artifacts::file(Path::new(&component))?,
-    };
-    let artifact = Artifact::new(bytes);
+    let artifact = found(&component)?;
     let description = match executor::wasm()?.inspect(&artifact, &Limits::default())? {
         Inspected::Stage(description) => description,
         Inspected::Validator => {
@@ -71,6 +70,15 @@ fn validator(talk: &Talk, component: &str, artifact: &Artifact) {
 fn size(artifact: &Artifact) -> String {
     let kib = artifact.bytes.len().div_ceil(1024);
     format!("sha256:{}  {kib} KiB", artifact.digest.full())
+}
+
+/// A component that needs no server: `builtin:name@version` or a file.
+pub fn found(component: &str) -> Result<Artifact, Failure> {
+    let bytes = match component.strip_prefix("builtin:") {
+        Some(name) => artifacts::builtin(name)?,
+        None => artifacts::file(Path::new(component))?,
+    };
+    Ok(Artifact::new(bytes))
 }
 
 fn print(talk: &Talk, artifact: &Artifact, description: &Description) {

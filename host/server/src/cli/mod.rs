@@ -1,6 +1,8 @@
 //! The command line: verbs over HTTP, and those that run something themselves.
 
 pub mod args;
+mod build;
+mod check;
 pub mod client;
 mod completion;
 mod component;
@@ -33,6 +35,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Demo(args) => crate::demo::run(&talk, args),
         Verb::Run(args) => crate::run::run(&talk, args),
         Verb::Generate(args) => generate::run(&talk, client()?, args),
+        Verb::Build(args) => build::run(&talk, &args),
         Verb::Produce(args) => records::produce(&talk, client()?, args),
         Verb::Consume(args) => records::consume(&talk, client()?, args),
         Verb::View(verb) => view::run(&talk, client()?, verb),
@@ -108,6 +111,10 @@ mod tests {
             &["parked", "release", "acct-7", "--stage", "account"],
             &["parked", "release", "--all"],
             &["parked", "skip", "0x00ff", "--reason", "x"],
+            &["generate", "--file", "-", "--format", "csv", "--topic", "t", "--strict"],
+            &["generate", "load", "--backlog", "500", "--set", "a.b=0.1"],
+            &["build", "-o", "json"],
+            &["component", "check", "x.wasm", "--config", "{}"],
             &["verify", "--data-dir", "d", "--replay"],
             &["validate", "p.toml", "--env", "prod", "-o", "json"],
             &["config", "show", "p.toml"],

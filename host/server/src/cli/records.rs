@@ -44,7 +44,7 @@ pub fn produce(talk: &Talk, mut client: Client, args: ProduceArgs) -> Result<Exi
     Ok(Exit::Ok)
 }
 
-fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
+pub fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
     let exit = if error.kind() == std::io::ErrorKind::NotFound {
         Exit::NotFound
     } else {

@@ -234,7 +234,7 @@ impl Demo<'_> {
         while sequence < end && !self.interrupt.seen() {
             let mut records = Vec::new();
             for due in schedule.due(BATCH.min(end - sequence)) {
-                records.extend(load.records(sequence, due)?);
+                records.extend(load.records(sequence, due.at)?);
                 sequence += 1;
             }
             if records.is_empty() {

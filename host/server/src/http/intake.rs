@@ -12,6 +12,7 @@ use super::problem::{Answer, Problem};
 use super::request::{self, Segments};
 use super::{Shared, blocking, topics};
 use crate::host::App;
+use crate::keys;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -208,17 +209,7 @@ fn fits(what: &str, found: usize, most: usize) -> Result<(), String> {
 
 /// The key by the manifest's `key` field; `None` where the topic has no such field.
 fn derived(app: &App, topic: &TopicName, value: Option<&Bytes>) -> Result<Option<Bytes>, String> {
-    let Some(field) = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref()) else {
-        return Ok(None);
-    };
-    let value: Value = value
-        .and_then(|v| serde_json::from_slice(v).ok())
-        .ok_or_else(|| format!("it has no key, and its value is not JSON from which {field:?} could be taken"))?;
-    match &value[field] {
-        Value::String(text) => Ok(Some(Bytes::from(text.clone()))),
-        Value::Number(number) => Ok(Some(Bytes::from(number.to_string()))),
-        _ => Err(format!(
-            "it has no key, and its field {field:?} is neither a string nor a number"
-        )),
-    }
+    let field = app.manifest.topics.get(topic).and_then(|t| t.key.as_ref());
+    let value = value.map(|value| &value[..]);
+    field.map(|field| keys::derived(field, value)).transpose()
 }

@@ -39,8 +39,9 @@ fn run(config: Value, load: u64, shards: usize, reversed: bool) -> Cluster {
 /// How often each code occurs, wherever it ends.
 fn codes(cluster: &Cluster) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for topic in ["payment.rejected", "payment.failed"] {
-        for record in cluster.records.get(topic).into_iter().flatten() {
+    for topic in ["payment.rejected", "payment.failed", "account.results"] {
+        let records = cluster.records.get(topic).into_iter().flatten();
+        for record in records.filter(|record| record["code"] != "ok") {
             *counts
                 .entry(record["code"].as_str().expect("a code").to_owned())
                 .or_default() += 1;
@@ -79,6 +80,11 @@ fn each_kind_of_bad_input_provokes_what_it_is_named_for() {
         "account-closed",
         "currency-mismatch",
         "amount-overflow",
+        "key-mismatch",
+        "unknown-type",
+        "exists",
+        "balance-not-zero",
+        "no-limit",
     ] {
         let cluster = run(json!({ "accounts": 5, "bad": { code: 0.5 } }), 40, 2, false);
         let found = codes(&cluster);
@@ -102,6 +108,7 @@ fn one_seed_gives_one_set_of_counts_in_whatever_order_and_on_however_many_shards
     let bad = json!({
         "bad-json": 0.05, "bad-amount": 0.05, "duplicate-id": 0.05, "repeated": 0.05, "insufficient-funds": 0.1,
         "account-frozen": 0.1, "account-closed": 0.1, "currency-mismatch": 0.05, "amount-overflow": 0.05,
+        "key-mismatch": 0.02, "unknown-type": 0.02, "exists": 0.02, "balance-not-zero": 0.02, "no-limit": 0.02,
     });
     let config = json!({ "accounts": 10, "bad": bad });
     let counts = |cluster: &Cluster| {

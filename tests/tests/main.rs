@@ -5,6 +5,7 @@ mod conformance;
 mod demo;
 mod durability;
 mod guests;
+mod hostile;
 mod kills;
 mod poison;
 mod records;

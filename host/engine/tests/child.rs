@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     }
     a_component_is_compiled_by_the_child();
     what_the_child_says_is_told();
-    println!("child: 2 tests passed");
+    what_takes_too_much_of_the_compiler_is_refused();
+    println!("child: 3 tests passed");
     ExitCode::SUCCESS
 }
 
@@ -70,4 +71,45 @@ fn what_the_child_says_is_told() {
         matches!(&error, PrepareError::Compile(found) if found.contains("type mismatch")),
         "{error}"
     );
+}
+
+/// A function that is small to write down and long to compile.
+fn bomb() -> String {
+    let step = "(local.set 0 (i32.mul (i32.add (local.get 0) (local.get 1)) (i32.xor (local.get 0) (i32.const 7))))";
+    format!(
+        "(component (core module (func (param i32 i32) {})))",
+        step.repeat(100_000)
+    )
+}
+
+/// By its memory and by its processor time; with the same limits a sound one compiles.
+fn what_takes_too_much_of_the_compiler_is_refused() {
+    let bomb = bomb();
+    let sound = "(component (core module (func unreachable)))";
+    for (limit, says) in [("FERMATA_COMPILE_MEMORY=192", "192 MiB"), ("FERMATA_COMPILE_SECONDS=1", "1 s of processor")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = prepare_within(folder.path(), sound, limit);
+        assert!(matches!(error, PrepareError::Contract(_)), "{limit}: {error}");
+        let error = prepare_within(folder.path(), &bomb, limit);
+        assert!(
+            matches!(&error, PrepareError::Compile(found) if found.contains(says)),
+            "{limit}: {error}"
+        );
+    }
+}
+
+fn prepare_within(folder: &Path, text: &str, limit: &str) -> PrepareError {
+    let own = std::env::current_exe().expect("this program");
+    let executor = WasmExecutor::new(EngineOptions {
+        compile: Compile::Child(CompileCommand {
+            program: "env".into(),
+            args: vec![limit.into(), own.into(), "__compile".into()],
+        }),
+        cache: Some(folder.into()),
+    });
+    let artifact = Artifact::new(wat::parse_str(text).expect("valid text"));
+    match executor.expect("an engine").prepare(&artifact, "{}", &Limits::default()) {
+        Ok(_) => panic!("it is no stage"),
+        Err(error) => error,
+    }
 }

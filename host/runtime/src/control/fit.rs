@@ -1,6 +1,7 @@
 //! Does a component fit its place: the ports that the manifest wires, the stores that are there already?
 
 use super::error::Refusal;
+use fermata_core::StageName;
 use fermata_core::codes;
 use fermata_core::description::{Description, Port};
 use fermata_core::manifest::Stage;
@@ -60,6 +61,26 @@ pub fn stores(live: &Description, candidate: &Description) -> Result<(), Refusal
             store.name, there.schema, candidate.name, candidate.version, store.schema, there.schema
         );
         return Err(Refusal::new(codes::COMPONENT_CONTRACT, because));
+    }
+    Ok(())
+}
+
+/// A view is asked for by its name alone: a stage that takes up the name of another's would answer for it.
+pub fn views<'a>(
+    live: Option<&Description>,
+    candidate: &Description,
+    others: impl Iterator<Item = (&'a StageName, &'a Description)>,
+) -> Result<(), Refusal> {
+    let new = |name: &str| live.is_none_or(|live| live.view(name).is_none());
+    for (stage, description) in others {
+        let taken = candidate.views.iter().filter(|v| new(&v.name));
+        if let Some(view) = taken.into_iter().find(|v| description.view(&v.name).is_some()) {
+            let because = format!(
+                "view {:?} of {} {} is what stage {stage} answers already: give it another name",
+                view.name, candidate.name, candidate.version
+            );
+            return Err(Refusal::new(codes::COMPONENT_CONTRACT, because));
+        }
     }
     Ok(())
 }

@@ -244,6 +244,7 @@ impl Ask<'_> {
                 id: id.clone(),
                 now,
                 random: random.clone(),
+                lines: 0,
                 source: source(),
             })
         };

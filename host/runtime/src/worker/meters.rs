@@ -1,6 +1,7 @@
 //! What the demo and `status` show live: rates and latencies, updated only after a durable commit.
 
 use super::context::{Change, MetricChange};
+use fermata_core::limits::MAX_SERIES;
 use fermata_core::{StageName, TopicName};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Meters {
     latency: Mutex<BTreeMap<TopicName, hdrhistogram::Histogram<u64>>>,
-    business: Mutex<BTreeMap<Series, Value>>,
+    business: Mutex<Business>,
 }
 
 /// One business series: stage, metric, label values in declared order.
@@ -29,6 +30,33 @@ pub enum Value {
     },
 }
 
+#[derive(Default)]
+struct Business {
+    series: BTreeMap<Series, Value>,
+    /// Series of each metric of a stage.
+    counts: BTreeMap<(StageName, String), usize>,
+}
+
+/// Label value of what is counted together, once a metric has [`MAX_SERIES`] series.
+pub const OTHERS: &str = "(others)";
+
+impl Business {
+    /// The series that a change belongs to: its own, or that of all others once there are too many.
+    fn series(&mut self, stage: StageName, metric: String, mut labels: Vec<String>) -> Series {
+        let own = (stage.clone(), metric.clone(), labels.clone());
+        if self.series.contains_key(&own) {
+            return own;
+        }
+        let count = self.counts.entry((stage.clone(), metric.clone())).or_default();
+        if *count >= MAX_SERIES {
+            labels.fill(OTHERS.to_owned());
+            return (stage, metric, labels);
+        }
+        *count += 1;
+        own
+    }
+}
+
 impl Meters {
     /// `micros`: one record's latency.
     pub fn record(&self, topic: &TopicName, micros: u64) {
@@ -46,7 +74,8 @@ impl Meters {
         }
         let mut all = self.business.lock();
         for (stage, MetricChange { metric, labels, change }) in changes {
-            let value = all.entry((stage, metric, labels));
+            let series = all.series(stage, metric, labels);
+            let value = all.series.entry(series);
             match change {
                 Change::Add(n) => match value.or_insert(Value::Counter(0)) {
                     Value::Counter(c) => *c = c.saturating_add(n),
@@ -76,7 +105,7 @@ impl Meters {
     }
     /// Copy of the business series.
     pub fn series(&self) -> BTreeMap<Series, Value> {
-        self.business.lock().clone()
+        self.business.lock().series.clone()
     }
     /// Copy of the histograms (microseconds) since the start or the last `reset`.
     pub fn latency(&self) -> BTreeMap<TopicName, hdrhistogram::Histogram<u64>> {
@@ -84,5 +113,30 @@ impl Meters {
     }
     pub fn reset(&self) {
         self.latency.lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_without_end_are_counted_together() {
+        let meters = Meters::default();
+        let stage = StageName::new("stage").unwrap();
+        let change = |n: usize| MetricChange {
+            metric: "seen".into(),
+            labels: vec![format!("label {n}")],
+            change: Change::Add(1),
+        };
+        for n in 0..3 * MAX_SERIES {
+            meters.business(vec![(stage.clone(), change(n))]);
+            meters.business(vec![(stage.clone(), change(0))]);
+        }
+        let all = meters.series();
+        assert_eq!(all.len(), MAX_SERIES + 1);
+        let of = |label: &str| all[&(stage.clone(), "seen".into(), vec![label.into()])];
+        assert_eq!(of(OTHERS), Value::Counter(2 * MAX_SERIES as u64));
+        assert_eq!(of("label 0"), Value::Counter(3 * MAX_SERIES as u64 + 1));
     }
 }

@@ -84,7 +84,11 @@ fn table(lines: &[Line]) -> String {
             dead_letters,
             neighbours,
         } = line;
-        writeln!(text, "{name:<22} {verdict:<16} {dead_letters:>4}  {neighbours:<40} {did}").expect("a String grows");
+        writeln!(
+            text,
+            "{name:<22} {verdict:<16} {dead_letters:>4}  {neighbours:<40} {did}"
+        )
+        .expect("a String grows");
     }
     text
 }

@@ -23,7 +23,10 @@ mod tests {
 
     #[test]
     fn control_characters_are_shown_and_text_is_cut_between_characters() {
-        assert_eq!(printable("a \u{1b}[31mé\n\tb\u{9b}", 100), "a \\u{1b}[31mé\\n\\tb\\u{9b}");
+        assert_eq!(
+            printable("a \u{1b}[31mé\n\tb\u{9b}", 100),
+            "a \\u{1b}[31mé\\n\\tb\\u{9b}"
+        );
         assert_eq!(printable("éé", 3), "é");
     }
 }

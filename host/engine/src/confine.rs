@@ -25,16 +25,17 @@ const SIGXCPU: i32 = 24;
 /// Limits of this process and of nothing that was before it.
 pub fn this_process() -> io::Result<()> {
     use rlimit::Resource;
-    let set = |resource: Resource, most: u64| {
-        let (_, hard) = resource.get()?;
-        let most = most.min(hard);
-        resource.set(most, most)
+    let set = |resource: Resource, soft: u64, hard: u64| {
+        let (_, most) = resource.get()?;
+        resource.set(soft.min(most), hard.min(most))
     };
-    set(Resource::AS, memory_mib() << 20)?;
-    set(Resource::CPU, seconds())?;
-    set(Resource::FSIZE, OUTPUT_BYTES)?;
+    let memory = memory_mib().saturating_mul(1 << 20);
+    set(Resource::AS, memory, memory)?;
+    // At the soft limit comes the signal that says so; at the hard one it would be any kill.
+    set(Resource::CPU, seconds(), seconds().saturating_add(10))?;
+    set(Resource::FSIZE, OUTPUT_BYTES, OUTPUT_BYTES)?;
     // What is left of one that fell over its limit helps nobody.
-    set(Resource::CORE, 0)
+    set(Resource::CORE, 0, 0)
 }
 
 fn memory_mib() -> u64 {

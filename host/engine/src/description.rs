@@ -53,7 +53,11 @@ fn size(told: &Description) -> Result<(), String> {
     let metrics = told.metrics.iter();
     let texts = ports.map(|p| p.name.len() + 4 * p.versions.len());
     let texts = texts.chain(stores.map(|s| s.name.len() + 4 * s.migrates.len()));
-    let texts = texts.chain(told.views.iter().map(|v| v.name.len() + v.params.len() + v.answer.len()));
+    let texts = texts.chain(
+        told.views
+            .iter()
+            .map(|v| v.name.len() + v.params.len() + v.answer.len()),
+    );
     let texts = texts.chain(metrics.map(|m| {
         let labels: usize = m.labels.iter().map(String::len).sum();
         m.name.len() + m.unit.len() + m.help.len() + labels
@@ -61,14 +65,19 @@ fn size(told: &Description) -> Result<(), String> {
     let own = told.name.len() + told.version.len() + told.config_schema.len();
     let bytes = own + texts.sum::<usize>();
     if bytes > MAX_DESCRIPTION {
-        return Err(format!("describe answers {bytes} bytes; at most {MAX_DESCRIPTION} are possible"));
+        return Err(format!(
+            "describe answers {bytes} bytes; at most {MAX_DESCRIPTION} are possible"
+        ));
     }
     Ok(())
 }
 
 /// Unit and help of a metric are shown as they are.
 fn one_line(metric: &MetricDecl) -> Result<(), String> {
-    if [&metric.unit, &metric.help].iter().any(|text| text.contains(char::is_control)) {
+    if [&metric.unit, &metric.help]
+        .iter()
+        .any(|text| text.contains(char::is_control))
+    {
         return Err(format!(
             "unit and help of metric {} are one line of text each, without control characters",
             metric.name

@@ -73,22 +73,45 @@ fn what_the_child_says_is_told() {
     );
 }
 
-/// A function that is small to write down and long to compile.
-fn bomb() -> String {
-    let step = "(local.set 0 (i32.mul (i32.add (local.get 0) (local.get 1)) (i32.xor (local.get 0) (i32.const 7))))";
-    format!(
-        "(component (core module (func (param i32 i32) {})))",
-        step.repeat(100_000)
-    )
+/// A component with one function that is small to write down and long to compile.
+fn bomb() -> Vec<u8> {
+    // local 0 = (local 0 + local 1) * (local 0 ^ 7)
+    const STEP: &[u8] = b"\x20\x00\x20\x01\x6a\x20\x00\x41\x07\x73\x6c\x21\x00";
+    let body = [b"\x00", STEP.repeat(300_000).as_slice(), b"\x20\x00\x0b"].concat();
+    let code = [&[1], leb(body.len()).as_slice(), &body].concat();
+    let module = [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, b"\x01\x60\x02\x7f\x7f\x01\x7f"),
+        section(3, b"\x01\x00"),
+        section(10, &code),
+    ];
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(1, &module.concat())].concat()
+}
+
+fn section(id: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[id], leb(bytes.len()).as_slice(), bytes].concat()
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
 }
 
 /// By its memory and by its processor time; with the same limits a sound one compiles.
 fn what_takes_too_much_of_the_compiler_is_refused() {
     let bomb = bomb();
-    let sound = "(component (core module (func unreachable)))";
-    for (limit, says) in [("FERMATA_COMPILE_MEMORY=192", "192 MiB"), ("FERMATA_COMPILE_SECONDS=1", "1 s of processor")] {
+    let sound = wat::parse_str("(component (core module (func unreachable)))").expect("valid text");
+    for (limit, says) in [
+        ("FERMATA_COMPILE_MEMORY=192", "192 MiB"),
+        ("FERMATA_COMPILE_SECONDS=1", "1 s of processor"),
+    ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = prepare_within(folder.path(), sound, limit);
+        let error = prepare_within(folder.path(), &sound, limit);
         assert!(matches!(error, PrepareError::Contract(_)), "{limit}: {error}");
         let error = prepare_within(folder.path(), &bomb, limit);
         assert!(
@@ -98,7 +121,7 @@ fn what_takes_too_much_of_the_compiler_is_refused() {
     }
 }
 
-fn prepare_within(folder: &Path, text: &str, limit: &str) -> PrepareError {
+fn prepare_within(folder: &Path, component: &[u8], limit: &str) -> PrepareError {
     let own = std::env::current_exe().expect("this program");
     let executor = WasmExecutor::new(EngineOptions {
         compile: Compile::Child(CompileCommand {
@@ -107,8 +130,11 @@ fn prepare_within(folder: &Path, text: &str, limit: &str) -> PrepareError {
         }),
         cache: Some(folder.into()),
     });
-    let artifact = Artifact::new(wat::parse_str(text).expect("valid text"));
-    match executor.expect("an engine").prepare(&artifact, "{}", &Limits::default()) {
+    let artifact = Artifact::new(component.to_vec());
+    match executor
+        .expect("an engine")
+        .prepare(&artifact, "{}", &Limits::default())
+    {
         Ok(_) => panic!("it is no stage"),
         Err(error) => error,
     }

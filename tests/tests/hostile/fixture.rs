@@ -147,7 +147,10 @@ impl Wat {
         if let Some(module) = &self.module {
             return guest::component(self.wit.as_deref(), world, module);
         }
-        let module = self.stage().text().replacen("(module", &format!("(module {}", self.imports), 1);
+        let module = self
+            .stage()
+            .text()
+            .replacen("(module", &format!("(module {}", self.imports), 1);
         match &self.contract {
             Some(version) => {
                 let other = |text: &str| text.replace("@0.1.0", &format!("@{version}"));

@@ -3,9 +3,7 @@
 use super::fixture::{Fixture, component};
 use fermata_core::manifest::{Manifest, parse::parse};
 use fermata_core::names::Purpose;
-use fermata_core::ports::{
-    Artifact, ArtifactError, Artifacts, Executor, Log, Namespace, NoProbe, StateStore, Version,
-};
+use fermata_core::ports::{Artifact, ArtifactError, Artifacts, Executor, Log, Namespace, NoProbe, StateStore, Version};
 use fermata_core::{Digest, Header, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, partition};
 use fermata_engine::{Compile, EngineOptions, WasmExecutor};
 use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
@@ -187,7 +185,11 @@ impl Bench {
         log.ensure(&topics(&manifest)).expect("no faults");
         let echo = component("echo-1.0.0");
         let stages = manifest.stages.iter().map(|stage| {
-            let artifact = if stage.name.as_str() == "hostile" { &guest } else { &echo };
+            let artifact = if stage.name.as_str() == "hostile" {
+                &guest
+            } else {
+                &echo
+            };
             let config_json = config_json(stage);
             let version = ENGINE
                 .prepare(artifact, &config_json, &stage.limits)
@@ -233,7 +235,11 @@ impl Bench {
     fn send(&self, numbers: std::ops::Range<usize>, trigger: &str) {
         let mut records = Vec::new();
         for n in numbers {
-            let value = if n % 9 == 4 { format!("timer {n}") } else { format!("value {n}") };
+            let value = if n % 9 == 4 {
+                format!("timer {n}")
+            } else {
+                format!("value {n}")
+            };
             if BAD_AT.contains(&n) {
                 records.push(self.record("work", BAD, trigger));
             } else {
@@ -256,14 +262,18 @@ impl Bench {
     }
 
     pub fn put(&self, topic: &str, key: &str, value: &str) {
-        self.log.append(vec![self.record(topic, key, value)]).expect("no faults");
+        self.log
+            .append(vec![self.record(topic, key, value)])
+            .expect("no faults");
     }
 
     /// Another key of the same shard.
     pub fn key_beside(&self, key: &str) -> String {
         let shard = |key: &str| partition::shard_of(key.as_bytes(), self.manifest.partitions);
         let mut others = (0..).map(|n| format!("key-{n}"));
-        others.find(|other| shard(other) == shard(key)).expect("there are endless keys")
+        others
+            .find(|other| shard(other) == shard(key))
+            .expect("there are endless keys")
     }
 
     /// Records at the end of the pipeline from `from` on, on the key's shard.
@@ -274,7 +284,9 @@ impl Bench {
     }
 
     pub fn step(&mut self) -> Progress {
-        self.worker.step(Duration::ZERO).unwrap_or_else(|e| panic!("the worker failed: {e}"))
+        self.worker
+            .step(Duration::ZERO)
+            .unwrap_or_else(|e| panic!("the worker failed: {e}"))
     }
 
     /// Until nothing is to be done, or for as many steps as sound guests never need.
@@ -319,7 +331,9 @@ impl Bench {
             series: self.board.meters.series(),
             ticks: self.rows(&purpose(Purpose::Ticks)).len(),
             paused,
-            view: views.query("hostile-count", None, Value::Null).map(|answer| answer.data),
+            view: views
+                .query("hostile-count", None, Value::Null)
+                .map(|answer| answer.data),
             log: self.log,
             manifest: self.manifest,
             shelf: self.shelf,
@@ -341,7 +355,13 @@ impl Bench {
                 let entries = state.scan(&namespace, shard, b"", None, 1_000_000).expect("no faults");
                 kept.extend(entries.into_iter().map(|(key, value)| {
                     let key = String::from_utf8_lossy(&key).into_owned();
-                    (namespace.stage.to_string(), namespace.store.clone(), shard, key, value.to_vec())
+                    (
+                        namespace.stage.to_string(),
+                        namespace.store.clone(),
+                        shard,
+                        key,
+                        value.to_vec(),
+                    )
                 }));
             }
         }

@@ -18,7 +18,11 @@ pub fn says(fixture: &Fixture, found: &str) {
         fixture.name
     );
     let bare = |c: char| c.is_control() && c != '\n';
-    assert!(!found.contains(bare), "{}: control characters in {found:?}", fixture.name);
+    assert!(
+        !found.contains(bare),
+        "{}: control characters in {found:?}",
+        fixture.name
+    );
 }
 
 /// Everything of others is equal to the byte. Answers how many things were compared.
@@ -30,26 +34,36 @@ pub fn neighbours(fixture: &Fixture, with: &Seen, without: &Seen) -> usize {
     };
     let rows = |seen: &Seen| -> Vec<Row> { seen.rows.iter().filter(others).cloned().collect() };
     let kept = |seen: &Seen| {
-        let all = seen.kept.iter().filter(|(stage, _, _, key, value)| match stage.as_str() {
-            "beside" => true,
-            "behind" | "hostile" if whole => false,
-            "hostile" => key.starts_with("key-") || value.windows(4).any(|w| w == b"key-"),
-            _ => !key.contains(BAD),
-        });
+        let all = seen
+            .kept
+            .iter()
+            .filter(|(stage, _, _, key, value)| match stage.as_str() {
+                "beside" => true,
+                "behind" | "hostile" if whole => false,
+                "hostile" => key.starts_with("key-") || value.windows(4).any(|w| w == b"key-"),
+                _ => !key.contains(BAD),
+            });
         all.cloned().collect::<Vec<_>>()
     };
     // Whether the bad record is counted and goes on to the next stage may itself be the matter.
     let unequal = fixture.config.contains_key("on") || fixture.expect.replay_differs;
     let series = |seen: &Seen| {
-        let all = seen.series.iter().filter(|((stage, _, labels), _)| match stage.as_str() {
-            "beside" => true,
-            "hostile" => !whole && !unequal && labels.iter().all(|l| l == "sound"),
-            _ => !whole && !unequal,
-        });
+        let all = seen
+            .series
+            .iter()
+            .filter(|((stage, _, labels), _)| match stage.as_str() {
+                "beside" => true,
+                "hostile" => !whole && !unequal && labels.iter().all(|l| l == "sound"),
+                _ => !whole && !unequal,
+            });
         all.map(|(k, v)| (k.clone(), *v)).collect::<Vec<_>>()
     };
     assert!(rows(with).len() >= 100, "{}: too few neighbours", fixture.name);
-    assert!(!kept(with).is_empty() && !series(with).is_empty(), "{}: no neighbours", fixture.name);
+    assert!(
+        !kept(with).is_empty() && !series(with).is_empty(),
+        "{}: no neighbours",
+        fixture.name
+    );
     same(fixture, "records", &rows(with), &rows(without))
         + same(fixture, "entries", &kept(with), &kept(without))
         + same(fixture, "figures", &series(with), &series(without))
@@ -117,7 +131,11 @@ pub fn books(fixture: &Fixture, seen: &Seen) {
     let name = &fixture.name;
     if fixture.expect.replay_differs {
         assert!(!report.ok, "{name}: replay found nothing");
-        assert!(report.problems.iter().all(|p| p.check == Check::Replay), "{name}: {:#?}", report.problems);
+        assert!(
+            report.problems.iter().all(|p| p.check == Check::Replay),
+            "{name}: {:#?}",
+            report.problems
+        );
     } else {
         assert!(report.ok, "{name}: {:#?}", report.problems);
     }

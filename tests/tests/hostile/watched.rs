@@ -13,7 +13,16 @@ fn a_guest_that_faults_on_every_record_is_taken_back_without_a_dead_letter() {
     more(&cli, 20);
     let next = fixture("hostile-1.1.0");
     let next = next.to_str().expect("a path of ASCII");
-    let deploy = ["deploy", "hostile", next, "--probation", "10m", "--wait", "--timeout", "120s"];
+    let deploy = [
+        "deploy",
+        "hostile",
+        next,
+        "--probation",
+        "10m",
+        "--wait",
+        "--timeout",
+        "120s",
+    ];
     let deploying = cli.background(&[&deploy[..], &["-o", "json"]].concat());
     // Records of both shards, until one has met the new version.
     let said = std::thread::scope(|scope| {
@@ -25,7 +34,10 @@ fn a_guest_that_faults_on_every_record_is_taken_back_without_a_dead_letter() {
     });
     let stderr = String::from_utf8_lossy(&said.stderr);
     assert_eq!(said.status.code(), Some(7), "{stderr}");
-    assert!(stderr.contains("was rolled back") && stderr.contains("fault-trap"), "{stderr}");
+    assert!(
+        stderr.contains("was rolled back") && stderr.contains("fault-trap"),
+        "{stderr}"
+    );
     let told: Value = serde_json::from_slice(&said.stdout).expect("one JSON object");
     assert_eq!(told["deployment"]["state"], "RolledBack", "{told}");
     more(&cli, 20);

@@ -105,3 +105,44 @@ fn hint<'a>(found: &str, valid: impl Iterator<Item = &'a str>) -> String {
         .map(|name| format!(" (did you mean {name:?}?)"))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fermata_core::description::{ViewDecl, ViewScope};
+
+    fn with_views(names: &[&str]) -> Description {
+        let view = |name: &&str| ViewDecl {
+            name: (*name).into(),
+            scope: ViewScope::AllShards,
+            params: "{}".into(),
+            answer: "{}".into(),
+        };
+        Description {
+            views: names.iter().map(view).collect(),
+            ..Description::default()
+        }
+    }
+
+    #[test]
+    fn the_name_of_anothers_view_is_not_taken_up() {
+        let ledger = (StageName::new("account").unwrap(), with_views(&["ledger", "account"]));
+        let others = || std::iter::once((&ledger.0, &ledger.1));
+        let live = with_views(&["confirmed"]);
+        assert_eq!(
+            views(Some(&live), &with_views(&["confirmed", "more"]), others()),
+            Ok(())
+        );
+        let refusal = views(Some(&live), &with_views(&["confirmed", "ledger"]), others()).unwrap_err();
+        assert!(
+            refusal.because.contains("stage account answers already"),
+            "{}",
+            refusal.because
+        );
+        // Who had it before keeps it: two stages may run one component.
+        assert_eq!(
+            views(Some(&with_views(&["ledger"])), &with_views(&["ledger"]), others()),
+            Ok(())
+        );
+    }
+}

@@ -6,8 +6,8 @@ use super::timers::{Timer, Timers};
 use bytes::Bytes;
 use fermata_core::description::{Description, MetricKind};
 use fermata_core::limits as l;
-use fermata_core::printable::printable;
 use fermata_core::ports::{HostCalls, LogLevel, Namespace, Refused, StateError, StateRead};
+use fermata_core::printable::printable;
 use fermata_core::{Fault, FaultCode, Identity, PipelineName, Shard, StageName, Timestamp};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -241,7 +241,8 @@ impl HostCalls for TaskContext {
         let namespace = self.store(store)?;
         Self::check_key(prefix)?;
         scanning::within_bounds(limit, after, |after, limit| {
-            self.overlay.scan(&*self.state, namespace, self.shard, prefix, after, limit)
+            self.overlay
+                .scan(&*self.state, namespace, self.shard, prefix, after, limit)
         })
     }
 

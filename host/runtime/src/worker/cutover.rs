@@ -5,8 +5,8 @@ use super::journaling::{self, Cutover};
 use super::task::{Loaded, Place};
 use super::{Live, Worker, WorkerError};
 use crate::board::{StageDirective, WorkerEvent};
-use fermata_core::journal::Receipt;
 use fermata_core::Shard;
+use fermata_core::journal::Receipt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

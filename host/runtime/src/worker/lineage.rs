@@ -268,7 +268,10 @@ impl Speaker<'_> {
         };
         let errors = [
             (h::ERRORS_EXCEPTION, failed.code.clone()),
-            (h::ERRORS_MESSAGE, bounded(&printable(&failed.reason, MAX_REASON), MAX_REASON).to_owned()),
+            (
+                h::ERRORS_MESSAGE,
+                bounded(&printable(&failed.reason, MAX_REASON), MAX_REASON).to_owned(),
+            ),
             (h::ERRORS_STACKTRACE, bounded(&failed.stack, MAX_REASON).to_owned()),
             (h::ERRORS_TOPIC, begun_by.topic.to_string()),
             (h::ERRORS_PARTITION, begun_by.shard.to_string()),

@@ -66,7 +66,15 @@ mod tests {
 
     #[test]
     fn pages_join() {
-        for (limit, count) in [(0, 10), (1, 10), (64, 64), (64, 65), (200, 130), (1_000, 1_000), (1_000, 64)] {
+        for (limit, count) in [
+            (0, 10),
+            (1, 10),
+            (64, 64),
+            (64, 65),
+            (200, 130),
+            (1_000, 1_000),
+            (1_000, 64),
+        ] {
             let expected = entries(0, count.min(limit as usize), 3);
             assert_eq!(scan(limit, count, 3).0, Ok(expected), "{limit} of {count}");
         }

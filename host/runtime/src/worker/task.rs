@@ -11,7 +11,9 @@ use fermata_core::limits as l;
 use fermata_core::names::headers;
 use fermata_core::output_hash::OutputHash;
 use fermata_core::ports::{Failure, Instance, StateChange, StateError, StateRead, Version};
-use fermata_core::{Emission, Fault, FaultCode, Identity, Offset, Outcome, Shard, StageName, Timestamp, TopicName, VersionId};
+use fermata_core::{
+    Emission, Fault, FaultCode, Identity, Offset, Outcome, Shard, StageName, Timestamp, TopicName, VersionId,
+};
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 use std::sync::Arc;
 

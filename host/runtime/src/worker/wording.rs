@@ -21,7 +21,9 @@ pub fn code(code: &str) -> Result<(), Fault> {
         ));
     }
     if code.starts_with(FAULT) {
-        return fault(format!("a rejection with the code {code:?}: those are the host's to give"));
+        return fault(format!(
+            "a rejection with the code {code:?}: those are the host's to give"
+        ));
     }
     Ok(())
 }
@@ -53,7 +55,21 @@ mod tests {
             assert_eq!(code(good), Ok(()), "{good}");
         }
         let long = "c".repeat(MAX_CODE + 1);
-        for bad in ["", "-", "/", "a/", "/a", "a/b/c", "a-", "-a", "A", "a b", "ä", "fault-trap", &long] {
+        for bad in [
+            "",
+            "-",
+            "/",
+            "a/",
+            "/a",
+            "a/b/c",
+            "a-",
+            "-a",
+            "A",
+            "a b",
+            "ä",
+            "fault-trap",
+            &long,
+        ] {
             assert!(code(bad).is_err(), "{bad}");
         }
     }
@@ -63,7 +79,11 @@ mod tests {
         let named = |name: &str| Header::new(name.to_owned(), "value");
         assert_eq!(headers(&[named("traceparent"), named("Größe 1")]), Ok(()));
         for bad in ["", "a\0b", "a\nb", "\u{9b}"] {
-            assert_eq!(headers(&[named(bad)]).map_err(|f| f.code), Err(FaultCode::Contract), "{bad:?}");
+            assert_eq!(
+                headers(&[named(bad)]).map_err(|f| f.code),
+                Err(FaultCode::Contract),
+                "{bad:?}"
+            );
         }
         let many = vec![named("n"); MAX_HEADER_COUNT + 1];
         assert_eq!(headers(&many).map_err(|f| f.code), Err(FaultCode::Size));

@@ -10,7 +10,11 @@ pub fn commit(deed: &str, cx: &mut dyn Context, key: &[u8]) -> Result<Vec<Emissi
     match deed {
         "trap" | "loop" | "recurse" | "allocate" | "loop-of-calls" => crate::elsewhere::end(deed, cx),
         "emissions" | "undeclared-port" | "large-key" | "large-value" | "large-together" => Ok(emissions(deed, key)),
-        "forged-header" | "forged-error-header" | "control-header" | "nameless-header" | "many-headers"
+        "forged-header"
+        | "forged-error-header"
+        | "control-header"
+        | "nameless-header"
+        | "many-headers"
         | "large-header" => Ok(headers(deed, key)),
         "large-reason" | "bad-code" | "long-code" | "forged-code" | "control-reason" => Err(rejection(deed)),
         "metric-flood" | "label-flood" | "large-label" | "wrong-labels" | "undeclared-metric" | "wrong-kind"
@@ -134,6 +138,8 @@ fn stores(deed: &str, cx: &mut dyn Context) {
             let entries = cx.random();
             cx.put_raw(STORE, &entries.to_be_bytes(), &[b'v'; 4096]);
         },
+        // 3 MiB, which the fuel of a record allows; 50 records of it are more than a batch may hold.
+        "store-bulk" => (0..3u8).for_each(|n| cx.put_raw(STORE, &[n], &vec![n; MIB])),
         "scan-limit" => drop(cx.scan_raw(STORE, b"", None, u32::MAX)),
         "scan-bytes" => {
             // 1.6 MiB in one scan, although each entry is within its limit.

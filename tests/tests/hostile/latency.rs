@@ -78,7 +78,7 @@ fn rounds(fixture: &Fixture, looping: bool) -> Vec<u64> {
     let mut seen = 0;
     let mut round = |n: usize| {
         let begun = Instant::now();
-        if looping && n % LOOPS == 0 {
+        if looping && n.is_multiple_of(LOOPS) {
             bench.put("work", BAD, BAD);
         }
         bench.put("work", &neighbour, "value");

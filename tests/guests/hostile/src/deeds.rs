@@ -105,7 +105,10 @@ fn metrics(deed: &str, cx: &mut dyn Context) {
 
 fn timers(deed: &str, cx: &mut dyn Context) {
     match deed {
-        "timer-flood" => (0..).for_each(|n: u64| cx.set_timer(&n.to_string(), i64::MAX, b"flood")),
+        "timer-flood" => loop {
+            let id = cx.random().to_string();
+            cx.set_timer(&id, i64::MAX, b"flood");
+        },
         "timer-extremes" => {
             cx.set_timer("first", i64::MIN, b"extreme");
             cx.set_timer("last", i64::MAX, b"extreme");

@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod output_hash;
 pub mod partition;
 pub mod ports;
+pub mod printable;
 pub mod record;
 pub mod validation;
 

@@ -56,6 +56,20 @@ pub const MAX_REASON: usize = 1 << 10;
 /// Bytes of a timer's id and of its payload.
 pub const MAX_TIMER_ID: usize = 256;
 pub const MAX_TIMER_PAYLOAD: usize = 64 << 10;
+/// A timer is due no sooner than so long after the tick at which it is set: one that sets itself again for the past
+/// must not keep its shard ticking.
+pub const MIN_TIMER_DELAY: Duration = Duration::from_millis(10);
+/// Headers of one emission.
+pub const MAX_HEADER_COUNT: usize = 1_000;
+/// Changes of metrics by one record or timer, and bytes of one label.
+pub const MAX_METRIC_CHANGES: usize = 1_000;
+pub const MAX_LABEL: usize = 256;
+/// Label values of one metric that are told apart; what comes later is counted together.
+pub const MAX_SERIES: usize = 1_000;
+/// Bytes of all texts that `describe` answers.
+pub const MAX_DESCRIPTION: usize = 256 << 10;
+/// Bytes of a component.
+pub const MAX_COMPONENT: usize = 64 << 20;
 /// Bytes of a log line, and lines a second for a task.
 pub const MAX_LOG_LINE: usize = 1 << 10;
 pub const LOG_LINES_PER_SECOND: u32 = 100;

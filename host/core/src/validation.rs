@@ -109,11 +109,6 @@ impl Policy {
     }
 }
 
-/// Was the code given by a validator? A stage's own codes are plain kebab-case.
-pub fn gave(code: &str) -> bool {
-    code.contains('/')
-}
-
 /// What a validator says of one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opinion {

@@ -127,8 +127,8 @@ impl WasmExecutor {
                 })?;
                 checkup.description = Some(description.clone());
                 let Some(config) = config else { return Some(()) };
-                let filled = expect_json(config)
-                    .and_then(|()| self.configs().ready(config, Some(&description.config_schema)));
+                let filled =
+                    expect_json(config).and_then(|()| self.configs().ready(config, Some(&description.config_schema)));
                 let started = filled.and_then(|filled| {
                     let version = WasmVersion::new(artifact.digest, pre, exports, description, config, filled, limits);
                     version

@@ -1,18 +1,15 @@
 //! From the bytes of a component to machine code: file to file, in a child process, so that a component that makes
 //! the compiler crash or grow takes nothing with it.
 
+use crate::confine::{self, Ended};
 use crate::native_code::OwnOutput;
 use crate::settings;
-use crate::verdict::cut;
 use fermata_core::ports::PrepareError;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wasmtime::Engine;
-
-/// Bytes of a compiler's message that are kept.
-const MAX_MESSAGE: usize = 2 << 10;
 
 /// Where compiling happens.
 #[derive(Clone, Debug)]
@@ -38,13 +35,16 @@ pub enum CompileError {
     Write { path: PathBuf, found: io::Error },
     #[error("cannot set up the compiler: {0}")]
     Settings(String),
+    #[error("the compiler's limits cannot be set: {0}")]
+    Limits(io::Error),
     #[error("{0}")]
     Invalid(String),
 }
 
 /// Compiles the component in `input` and writes its machine code to `output`. The body of the hidden subcommand
-/// that [`CompileCommand`] names.
+/// that [`CompileCommand`] names: from here on the process has the limits of a compiler.
 pub fn compile_file(input: &Path, output: &Path) -> Result<(), CompileError> {
+    confine::this_process().map_err(CompileError::Limits)?;
     let bytes = std::fs::read(input).map_err(|found| CompileError::Read {
         path: input.into(),
         found,
@@ -83,20 +83,17 @@ impl CompileCommand {
             .map_err(|e| host(&format!("make a folder in {}", folder.display()), e))?;
         let (input, output) = (files.path().join("in.wasm"), files.path().join("out.cwasm"));
         std::fs::write(&input, component).map_err(|e| host("write the component", e))?;
-        let run = Command::new(&self.program)
+        let child = Command::new(&self.program)
             .args(&self.args)
             .args([&input, &output])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .output()
+            .spawn()
             .map_err(|e| host(&format!("start {}", self.program.display()), e))?;
-        if !run.status.success() {
-            let said = String::from_utf8_lossy(&run.stderr);
-            return Err(PrepareError::Compile(match cut(said.trim(), MAX_MESSAGE) {
-                "" => format!("the compiler ended with {}", run.status),
-                said => said.into(),
-            }));
+        let ended = confine::wait(child, confine::WALL).map_err(|e| host("wait for the compiler", e))?;
+        if let Ended::Badly(why) = ended {
+            return Err(PrepareError::Compile(why));
         }
         std::fs::read(&output).map_err(|e| host("read what the compiler wrote", e))
     }

@@ -1,8 +1,10 @@
 //! Checks what a component says of itself, so that everything behind this can rely on it.
 
 use crate::contract::StageExports;
+use crate::verdict::cut;
 use fermata_core::TopicName;
 use fermata_core::description::{Description, MetricDecl};
+use fermata_core::limits::MAX_DESCRIPTION;
 use std::collections::BTreeSet;
 
 /// Bytes of a name, and declarations of one kind.
@@ -13,11 +15,12 @@ const HOST_LABELS: [&str; 3] = ["pipeline", "stage", "digest"];
 
 /// `Err`: what was found and what it should be.
 pub fn check(told: &Description, exports: &StageExports) -> Result<(), String> {
+    size(told)?;
     word("name of the component", &told.name)?;
     if !version(&told.version) {
         return Err(format!(
             "describe gives the version {:?}; it must be MAJOR.MINOR.PATCH",
-            told.version
+            cut(&told.version, MAX_NAME)
         ));
     }
     names("input port", told.inputs.iter().map(|p| &p.name), port)?;
@@ -27,6 +30,7 @@ pub fn check(told: &Description, exports: &StageExports) -> Result<(), String> {
     names("metric", told.metrics.iter().map(|m| &m.name), identifier)?;
     for metric in &told.metrics {
         labels(metric)?;
+        one_line(metric)?;
     }
     schema("config-schema", &told.config_schema)?;
     for view in &told.views {
@@ -40,6 +44,46 @@ pub fn check(told: &Description, exports: &StageExports) -> Result<(), String> {
     promised("timers", told.timers, exports.timers.is_some())?;
     promised("views", !told.views.is_empty(), exports.views.is_some())?;
     promised("migration", migrates, exports.migration)
+}
+
+/// It is kept for each version, and shown to whoever asks.
+fn size(told: &Description) -> Result<(), String> {
+    let ports = told.inputs.iter().chain(&told.outputs);
+    let stores = told.stores.iter();
+    let metrics = told.metrics.iter();
+    let texts = ports.map(|p| p.name.len() + 4 * p.versions.len());
+    let texts = texts.chain(stores.map(|s| s.name.len() + 4 * s.migrates.len()));
+    let texts = texts.chain(
+        told.views
+            .iter()
+            .map(|v| v.name.len() + v.params.len() + v.answer.len()),
+    );
+    let texts = texts.chain(metrics.map(|m| {
+        let labels: usize = m.labels.iter().map(String::len).sum();
+        m.name.len() + m.unit.len() + m.help.len() + labels
+    }));
+    let own = told.name.len() + told.version.len() + told.config_schema.len();
+    let bytes = own + texts.sum::<usize>();
+    if bytes > MAX_DESCRIPTION {
+        return Err(format!(
+            "describe answers {bytes} bytes; at most {MAX_DESCRIPTION} are possible"
+        ));
+    }
+    Ok(())
+}
+
+/// Unit and help of a metric are shown as they are.
+fn one_line(metric: &MetricDecl) -> Result<(), String> {
+    if [&metric.unit, &metric.help]
+        .iter()
+        .any(|text| text.contains(char::is_control))
+    {
+        return Err(format!(
+            "unit and help of metric {} are one line of text each, without control characters",
+            metric.name
+        ));
+    }
+    Ok(())
 }
 
 /// What is declared must be exported.
@@ -86,7 +130,8 @@ fn word(kind: &str, name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "describe gives the {kind} {name:?}; it must be kebab-case, [a-z][a-z0-9-]*, at most {MAX_NAME} bytes"
+        "describe gives the {kind} {:?}; it must be kebab-case, [a-z][a-z0-9-]*, at most {MAX_NAME} bytes",
+        cut(name, MAX_NAME)
     ))
 }
 
@@ -109,7 +154,8 @@ fn identifier(kind: &str, name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "describe gives the {kind} {name:?}; it must be [a-z][a-z0-9_]*, at most {MAX_NAME} bytes, and not begin with fermata_"
+        "describe gives the {kind} {:?}; it must be [a-z][a-z0-9_]*, at most {MAX_NAME} bytes, and not begin with fermata_",
+        cut(name, MAX_NAME)
     ))
 }
 

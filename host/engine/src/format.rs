@@ -1,11 +1,20 @@
 //! What the bytes of a file look like, told before anything tries to compile them.
 
+use fermata_core::limits::MAX_COMPONENT;
+
 /// First bytes of a component: magic, version 13, layer 1.
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const WASM: &[u8] = b"\0asm";
 
 /// `Err`: what it is instead, and what to do.
 pub fn expect_component(bytes: &[u8]) -> Result<(), String> {
+    if bytes.len() > MAX_COMPONENT {
+        return Err(format!(
+            "the file has {} MiB, at most {} are taken: build it for release, and without debug information",
+            bytes.len().div_ceil(1 << 20),
+            MAX_COMPONENT >> 20
+        ));
+    }
     if bytes.starts_with(&COMPONENT) {
         return Ok(());
     }
@@ -81,6 +90,10 @@ mod tests {
             assert!(found.contains(expected), "{found:?} lacks {expected:?}");
         }
         expect_component(&COMPONENT).expect("the head of a component");
+        let mut large = COMPONENT.to_vec();
+        large.resize(MAX_COMPONENT + 1, 0);
+        let found = expect_component(&large).expect_err("too large");
+        assert!(found.contains("the file has 65 MiB"), "{found}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - [`WasmExecutor`] prepares a component: `compiler` and `cache` turn its bytes into machine code, `contract`
 //!   looks at what it imports and exports, `description` checks what it says of itself.
+//! - Compiling happens in a child with limits of its own (`confine`).
 //! - A `version` makes instances; an `instance` is called once per record and kept until it faults.
 //! - What a guest may use is bounded in three places: `budget` (fuel, wall time), `memory` (linear memory and
 //!   tables) and `sandbox` (bytes lifted out of the guest). How a call failed is told apart in `verdict`.
@@ -18,6 +19,7 @@ mod cache;
 mod call;
 mod checkup;
 mod compiler;
+mod confine;
 mod contract;
 mod convert;
 mod description;

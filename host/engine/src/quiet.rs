@@ -1,7 +1,9 @@
 //! The host of a guest that works on no record: `describe`, `init`, a generator.
 
 use bytes::Bytes;
+use fermata_core::limits::{LOG_LINES_PER_SECOND, MAX_LOG_LINE};
 use fermata_core::ports::{HostCalls, LogLevel, Refused};
+use fermata_core::printable::printable;
 use fermata_core::{Fault, FaultCode, Timestamp};
 use std::any::Any;
 
@@ -9,13 +11,19 @@ use std::any::Any;
 pub struct Quiet {
     doing: &'static str,
     chance: u8,
+    /// Lines logged.
+    lines: u32,
 }
 
 impl Quiet {
     /// `chance` is all that a guest gets to see as time and as randomness: who asks twice with different ones
     /// finds out a guest that depends on them.
     pub fn boxed(doing: &'static str, chance: u8) -> Box<dyn HostCalls> {
-        Box::new(Self { doing, chance })
+        Box::new(Self {
+            doing,
+            chance,
+            lines: 0,
+        })
     }
     fn refuse<T>(&self, call: &str) -> Result<T, Refused> {
         Err(Refused::Fault(Fault::new(
@@ -73,7 +81,11 @@ impl HostCalls for Quiet {
     }
     /// A panic is logged before it traps, so logging is allowed everywhere.
     fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Refused> {
-        let doing = self.doing;
+        self.lines = self.lines.saturating_add(1);
+        if self.lines > LOG_LINES_PER_SECOND {
+            return Ok(());
+        }
+        let (doing, message) = (self.doing, printable(message, MAX_LOG_LINE));
         match level {
             LogLevel::Debug => tracing::debug!(doing, "{message}"),
             LogLevel::Info => tracing::info!(doing, "{message}"),

@@ -3,6 +3,7 @@
 use crate::sandbox::Sandbox;
 use fermata_core::limits::MAX_REASON;
 use fermata_core::ports::{Failure, Refused};
+use fermata_core::printable::printable;
 use fermata_core::{Fault, FaultCode};
 use wasmtime::{Error, Trap, WasmBacktrace};
 
@@ -46,7 +47,7 @@ fn message(code: FaultCode, error: &Error, sandbox: &Sandbox) -> String {
     };
     if let Some(words) = &sandbox.last_words {
         text.push_str("; the guest said: ");
-        text.push_str(cut(words, MAX_LAST_WORDS));
+        text.push_str(&printable(words, MAX_LAST_WORDS));
     }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         text.push_str(&format!("\n{backtrace}"));

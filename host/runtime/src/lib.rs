@@ -5,8 +5,8 @@
 
 pub mod board;
 pub mod control;
-pub mod parked;
 pub mod guarded;
+pub mod parked;
 pub mod verify;
 pub mod views;
 pub mod worker;

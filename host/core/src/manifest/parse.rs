@@ -6,8 +6,8 @@
 use super::check;
 use super::problem::{ManifestError, Problem};
 use super::raw::{At, Checked, Fields, Value};
-use super::validators;
 use super::source::Source;
+use super::validators;
 use super::{
     Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule, Manifest, Stage,
     Topic, secrets,
@@ -249,9 +249,7 @@ fn stage(key: At<String>, value: &Value<'_>) -> Checked<check::Wired<Stage>> {
         outputs: outputs.wired.into_iter().collect(),
         config: fields.keep(config(&fields)).unwrap_or_default(),
         limits: fields.read("limits", stage_limits).unwrap_or_default(),
-        quarantine: fields
-            .keep(super::quarantine::quarantine(&fields))
-            .unwrap_or_default(),
+        quarantine: fields.keep(super::quarantine::quarantine(&fields)).unwrap_or_default(),
         validators: fields
             .keep(validators::read(fields.get("validator")))
             .unwrap_or_default(),

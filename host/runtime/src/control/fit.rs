@@ -1,6 +1,7 @@
 //! Does a component fit its place: the ports that the manifest wires, the stores that are there already?
 
 use super::error::Refusal;
+use fermata_core::StageName;
 use fermata_core::codes;
 use fermata_core::description::{Description, Port};
 use fermata_core::manifest::Stage;
@@ -87,6 +88,26 @@ pub fn stores(live: &Description, candidate: &Description) -> Result<(), Refusal
     Ok(())
 }
 
+/// A view is asked for by its name alone: a stage that takes up the name of another's would answer for it.
+pub fn views<'a>(
+    live: Option<&Description>,
+    candidate: &Description,
+    others: impl Iterator<Item = (&'a StageName, &'a Description)>,
+) -> Result<(), Refusal> {
+    let new = |name: &str| live.is_none_or(|live| live.view(name).is_none());
+    for (stage, description) in others {
+        let taken = candidate.views.iter().filter(|v| new(&v.name));
+        if let Some(view) = taken.into_iter().find(|v| description.view(&v.name).is_some()) {
+            let because = format!(
+                "view {:?} of {} {} is what stage {stage} answers already: give it another name",
+                view.name, candidate.name, candidate.version
+            );
+            return Err(Refusal::new(codes::COMPONENT_CONTRACT, because));
+        }
+    }
+    Ok(())
+}
+
 fn has(ports: &[Port], name: &str) -> bool {
     ports.iter().any(|p| p.name == name)
 }
@@ -105,4 +126,45 @@ fn hint<'a>(found: &str, valid: impl Iterator<Item = &'a str>) -> String {
     nearest(found, valid)
         .map(|name| format!(" (did you mean {name:?}?)"))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fermata_core::description::{ViewDecl, ViewScope};
+
+    fn with_views(names: &[&str]) -> Description {
+        let view = |name: &&str| ViewDecl {
+            name: (*name).into(),
+            scope: ViewScope::AllShards,
+            params: "{}".into(),
+            answer: "{}".into(),
+        };
+        Description {
+            views: names.iter().map(view).collect(),
+            ..Description::default()
+        }
+    }
+
+    #[test]
+    fn the_name_of_anothers_view_is_not_taken_up() {
+        let ledger = (StageName::new("account").unwrap(), with_views(&["ledger", "account"]));
+        let others = || std::iter::once((&ledger.0, &ledger.1));
+        let live = with_views(&["confirmed"]);
+        assert_eq!(
+            views(Some(&live), &with_views(&["confirmed", "more"]), others()),
+            Ok(())
+        );
+        let refusal = views(Some(&live), &with_views(&["confirmed", "ledger"]), others()).unwrap_err();
+        assert!(
+            refusal.because.contains("stage account answers already"),
+            "{}",
+            refusal.because
+        );
+        // Who had it before keeps it: two stages may run one component.
+        assert_eq!(
+            views(Some(&with_views(&["ledger"])), &with_views(&["ledger"]), others()),
+            Ok(())
+        );
+    }
 }

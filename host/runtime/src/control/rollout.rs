@@ -201,7 +201,14 @@ impl Controller {
         let description = self.versions.get(&stage.name, &deployment.new)?.version.description();
         let live = self.versions.get(&stage.name, &deployment.old);
         let fits = fit::ports(&stage, description)
-            .and_then(|()| live.map_or(Ok(()), |live| fit::stores(live.version.description(), description)));
+            .and_then(|()| live.map_or(Ok(()), |live| fit::stores(live.version.description(), description)))
+            .and_then(|()| match deployment.rolls_back {
+                Some(_) => Ok(()),
+                None => {
+                    let live = live.map(|live| live.version.description());
+                    fit::views(live, description, self.versions.of_others(&stage.name))
+                }
+            });
         Some(fits)
     }
 

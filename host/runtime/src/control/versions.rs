@@ -6,6 +6,7 @@ use super::prepare::{Job, Workshop};
 use super::receipts;
 use crate::guarded;
 use fermata_core::codes;
+use fermata_core::description::Description;
 use fermata_core::journal::{JournalRecord, VersionEntry};
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::names::Purpose;
@@ -84,6 +85,12 @@ impl Versions {
 
     pub fn get(&self, stage: &StageName, version: &VersionId) -> Option<&Loaded> {
         self.ready.get(&(stage.clone(), *version))
+    }
+
+    /// What the versions of other stages say of themselves.
+    pub fn of_others<'a>(&'a self, stage: &'a StageName) -> impl Iterator<Item = (&'a StageName, &'a Description)> {
+        let others = self.ready.iter().filter(move |((other, _), _)| other != stage);
+        others.map(|((other, _), loaded)| (other, loaded.version.description()))
     }
 
     pub fn keep(&mut self, stage: &StageName, loaded: Loaded) {

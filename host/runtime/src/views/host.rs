@@ -1,9 +1,11 @@
 //! What a view may ask of its host: committed state of its own shard, and nothing that writes.
 
 use crate::worker::context::Stores;
+use crate::worker::scanning::within_bounds;
 use bytes::Bytes;
 use fermata_core::limits as l;
 use fermata_core::ports::{HostCalls, LogLevel, Namespace, Refused, StateError, StateRead};
+use fermata_core::printable::printable;
 use fermata_core::{Fault, FaultCode, Shard, Timestamp};
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +18,8 @@ pub(super) struct ViewHost {
     /// Last tick of the task; for a merge the latest of all shards.
     pub now: Timestamp,
     pub random: ChaCha8Rng,
+    /// Lines logged in this call.
+    pub lines: u32,
     /// `None`: a merge, which may not read.
     pub source: Option<Source>,
 }
@@ -93,26 +97,9 @@ impl HostCalls for ViewHost {
     ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
         let (source, namespace) = self.store(store)?;
         check_key(prefix)?;
-        if limit > l::MAX_SCAN_ENTRIES {
-            let most = l::MAX_SCAN_ENTRIES;
-            return refuse(
-                FaultCode::Size,
-                format!("a scan of {limit} entries, at most {most}: page with `after`"),
-            );
-        }
-        let found = source
-            .state
-            .scan(namespace, source.shard, prefix, after, limit as usize)
-            .map_err(host)?;
-        let bytes: usize = found.iter().map(|(k, v)| k.len() + v.len()).sum();
-        if bytes > l::MAX_SCAN_BYTES {
-            let most = l::MAX_SCAN_BYTES;
-            return refuse(
-                FaultCode::Size,
-                format!("a scan of {bytes} bytes, at most {most}: use a smaller limit"),
-            );
-        }
-        Ok(found)
+        within_bounds(limit, after, |after, limit| {
+            source.state.scan(namespace, source.shard, prefix, after, limit)
+        })
     }
 
     fn put(&mut self, _: &str, _: &[u8], _: &[u8]) -> Result<(), Refused> {
@@ -138,7 +125,11 @@ impl HostCalls for ViewHost {
     }
     /// Nothing that lasts: for whoever debugs a view.
     fn log(&mut self, _: LogLevel, message: &str) -> Result<(), Refused> {
-        let line: String = message.chars().take(l::MAX_LOG_LINE / 4).collect();
+        self.lines = self.lines.saturating_add(1);
+        if self.lines > l::LOG_LINES_PER_SECOND {
+            return Ok(());
+        }
+        let line = printable(message, l::MAX_LOG_LINE);
         tracing::debug!(target: "fermata::stage", view = self.id, "{line}");
         Ok(())
     }

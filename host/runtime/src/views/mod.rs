@@ -249,6 +249,7 @@ impl Ask<'_> {
                 id: id.clone(),
                 now,
                 random: random.clone(),
+                lines: 0,
                 source: source(),
             })
         };

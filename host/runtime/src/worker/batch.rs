@@ -17,6 +17,10 @@ pub struct Batch {
     /// Something was appended or must be.
     pub open: bool,
     pub records: usize,
+    /// Bytes of the records appended.
+    pub bytes: usize,
+    /// It ends before the records that were polled do.
+    pub full: bool,
     /// A chain's records are among what was appended, not ticks alone.
     pub appended: bool,
     pub refuted: Vec<(Shard, Refuted)>,
@@ -116,6 +120,7 @@ impl Worker {
                     .ended
                     .push((record.topic.clone(), micros.parse().unwrap_or_default()));
             }
+            self.batch.bytes += record.size();
             self.session().append(record)?;
         }
         if first {
@@ -135,6 +140,7 @@ impl Worker {
         if !self.batch.open {
             // Records that were only passed wait for the next transaction: read again, they would be passed again.
             self.batch.records = 0;
+            self.batch.full = false;
             return Ok(());
         }
         let mut sent = Sent {
@@ -158,7 +164,8 @@ impl Worker {
         for (shard, state) in self.shards.iter_mut().filter(|(_, s)| s.touched) {
             let (entries, switched): (Vec<_>, Vec<_>) = cutovers.remove(shard).unwrap_or_default().into_iter().unzip();
             sent.cutovers.extend(switched);
-            let known = |id: &fermata_core::VersionId| loaded.get(id).map(|l| journaling::version_entry(l));
+            let of = |id: &fermata_core::VersionId| loaded.values().find(|l| l.id() == *id);
+            let known = |id: &fermata_core::VersionId| of(id).map(|l| journaling::version_entry(l));
             let (record, chained) = journaling::record(state, &frame, &known, entries);
             journals.push(record);
             let sequence = chained.sequence.0.to_be_bytes();
@@ -267,16 +274,7 @@ impl Worker {
             state.journal = chained;
             state.touched = false;
             effects.ended.append(&mut state.ended);
-            state.next_due = state
-                .tasks
-                .iter()
-                // A paused task's timers stay due: ticks would follow ticks until it goes on.
-                .filter(|t| t.paused.is_none())
-                .map(|t| t.next_due())
-                .collect::<Result<Vec<_>, _>>()?
-                .into_iter()
-                .flatten()
-                .min();
+            state.next_due = state.earliest_due()?;
             let report = self.report_of(shard, id, false);
             effects.reports.extend(report.map(|r| (shard, r)));
         }

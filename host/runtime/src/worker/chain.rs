@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// A chain no longer than this stays in one transaction; what follows is read back from the log.
 const MAX_RECORDS: usize = 256;
 const MAX_DEPTH: usize = 16;
+/// Bytes of its records: each stage of a chain may make much of little.
+const MAX_BYTES: usize = 8 << 20;
 
 /// What a chain leaves behind once it has concluded.
 pub struct Concluded {
@@ -54,6 +56,7 @@ struct Out {
 struct Open<'a> {
     begun_by: Source,
     out: Vec<Out>,
+    bytes: usize,
     marks: Vec<(usize, Mark)>,
     refuted: Vec<Refuted>,
     ground: Ground<'a>,
@@ -110,6 +113,7 @@ pub fn run(shard: &mut ShardState, reader: usize, work: &Work, ground: Ground<'_
             .map_or(&work.source, |again| &again.begun_by)
             .clone(),
         out: Vec::new(),
+        bytes: 0,
         marks: Vec::new(),
         refuted: Vec::new(),
         ground,
@@ -182,12 +186,13 @@ impl Open<'_> {
                 .expect("ports were checked against the wiring");
             let (record, stays) = speaker.emission(work, ordinal, emission, topic);
             let slot = self.out.len();
+            self.bytes += record.size();
             self.out.push(Out {
                 producer: reader,
                 record: record.clone(),
                 done: Vec::new(),
             });
-            if !stays || depth >= MAX_DEPTH || self.out.len() >= MAX_RECORDS {
+            if !stays || depth >= MAX_DEPTH || self.out.len() >= MAX_RECORDS || self.bytes > MAX_BYTES {
                 continue;
             }
             for next in shard.fused_readers(&record.topic) {

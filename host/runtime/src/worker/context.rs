@@ -1,11 +1,13 @@
 //! What a running guest may ask: one record's view of its task, over the batch's overlay.
 
 use super::overlay::Overlay;
+use super::scanning;
 use super::timers::{Timer, Timers};
 use bytes::Bytes;
 use fermata_core::description::{Description, MetricKind};
 use fermata_core::limits as l;
 use fermata_core::ports::{HostCalls, LogLevel, Namespace, Refused, StateError, StateRead};
+use fermata_core::printable::printable;
 use fermata_core::{Fault, FaultCode, Identity, PipelineName, Shard, StageName, Timestamp};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -62,6 +64,8 @@ pub struct TaskContext {
     pub timers: Arc<Namespace>,
     pub overlay: Overlay,
     pub metrics: Vec<MetricChange>,
+    /// How many of `metrics` were there before the record in hand.
+    pub metrics_before: usize,
     /// The last tick that the task has processed.
     pub now: Timestamp,
     // Of the record in hand:
@@ -88,7 +92,7 @@ impl LogBudget {
         if second != self.second {
             *self = Self { second, used: 0 };
         }
-        self.used += 1;
+        self.used = self.used.saturating_add(1);
         self.used <= l::LOG_LINES_PER_SECOND
     }
 }
@@ -98,6 +102,17 @@ fn refuse<T>(code: FaultCode, text: impl Into<String>) -> Result<T, Refused> {
 }
 fn host(error: StateError) -> Refused {
     Refused::Host(error.to_string())
+}
+
+fn check_timer(id: &str, payload: &[u8]) -> Result<(), Refused> {
+    if id.is_empty() || id.len() > l::MAX_TIMER_ID || payload.len() > l::MAX_TIMER_PAYLOAD {
+        let (i, p) = (l::MAX_TIMER_ID, l::MAX_TIMER_PAYLOAD);
+        return refuse(
+            FaultCode::Size,
+            format!("a timer's id holds 1 to {i} bytes, its payload at most {p}"),
+        );
+    }
+    Ok(())
 }
 
 impl TaskContext {
@@ -140,6 +155,14 @@ impl TaskContext {
                 FaultCode::Contract,
                 format!("metric {name:?} takes {expected} labels, got {found}"),
             );
+        }
+        if let Some(long) = labels.iter().map(String::len).find(|bytes| *bytes > l::MAX_LABEL) {
+            let text = format!("a label of {long} bytes for metric {name:?}, at most {}", l::MAX_LABEL);
+            return refuse(FaultCode::Size, text);
+        }
+        if self.metrics.len().saturating_sub(self.metrics_before) >= l::MAX_METRIC_CHANGES {
+            let text = format!("more than {} changes of metrics by one record", l::MAX_METRIC_CHANGES);
+            return refuse(FaultCode::Size, text);
         }
         Ok(())
     }
@@ -217,26 +240,10 @@ impl HostCalls for TaskContext {
     ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
         let namespace = self.store(store)?;
         Self::check_key(prefix)?;
-        if limit > l::MAX_SCAN_ENTRIES {
-            let most = l::MAX_SCAN_ENTRIES;
-            return refuse(
-                FaultCode::Size,
-                format!("a scan of {limit} entries, at most {most}: page with `after`"),
-            );
-        }
-        let found = self
-            .overlay
-            .scan(&*self.state, namespace, self.shard, prefix, after, limit as usize)
-            .map_err(host)?;
-        let bytes: usize = found.iter().map(|(k, v)| k.len() + v.len()).sum();
-        if bytes > l::MAX_SCAN_BYTES {
-            let most = l::MAX_SCAN_BYTES;
-            return refuse(
-                FaultCode::Size,
-                format!("a scan of {bytes} bytes, at most {most}: use a smaller limit"),
-            );
-        }
-        Ok(found)
+        scanning::within_bounds(limit, after, |after, limit| {
+            self.overlay
+                .scan(&*self.state, namespace, self.shard, prefix, after, limit)
+        })
     }
 
     fn set_timer(&mut self, id: &str, at: Timestamp, payload: &[u8]) -> Result<(), Refused> {
@@ -246,16 +253,11 @@ impl HostCalls for TaskContext {
                 "a timer set by a stage whose describe says it has none",
             );
         }
-        if id.is_empty() || id.len() > l::MAX_TIMER_ID || payload.len() > l::MAX_TIMER_PAYLOAD {
-            let (i, p) = (l::MAX_TIMER_ID, l::MAX_TIMER_PAYLOAD);
-            return refuse(
-                FaultCode::Size,
-                format!("a timer's id holds 1 to {i} bytes, its payload at most {p}"),
-            );
-        }
+        check_timer(id, payload)?;
+        let delay = i64::try_from(l::MIN_TIMER_DELAY.as_millis()).unwrap_or(i64::MAX);
         let timer = Timer {
             id: id.into(),
-            at,
+            at: at.max(Timestamp(self.now.0.saturating_add(delay))),
             key: self.key.clone(),
             root: self.root.clone(),
             root_time: self.root_time,
@@ -267,6 +269,7 @@ impl HostCalls for TaskContext {
         set.map_err(host)
     }
     fn cancel_timer(&mut self, id: &str) -> Result<(), Refused> {
+        check_timer(id, b"")?;
         let mut overlay = std::mem::take(&mut self.overlay);
         let cancelled = self.timers().cancel(&mut overlay, id);
         self.overlay = overlay;
@@ -293,6 +296,10 @@ impl HostCalls for TaskContext {
     }
     fn observe(&mut self, metric: &str, labels: &[String], value: f64) -> Result<(), Refused> {
         self.metric(metric, labels, MetricKind::Histogram)?;
+        if !value.is_finite() {
+            let text = format!("metric {metric:?} observes a finite number, got {value}");
+            return refuse(FaultCode::Contract, text);
+        }
         self.metrics.push(MetricChange {
             metric: metric.into(),
             labels: labels.into(),
@@ -305,11 +312,7 @@ impl HostCalls for TaskContext {
         if !self.logs.take(self.now) {
             return Ok(());
         }
-        let mut end = message.len().min(l::MAX_LOG_LINE);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        let (stage, shard, text) = (self.stage.as_str(), self.shard.0, &message[..end]);
+        let (stage, shard, text) = (self.stage.as_str(), self.shard.0, printable(message, l::MAX_LOG_LINE));
         match level {
             LogLevel::Debug => tracing::debug!(target: "fermata::stage", stage, shard, "{text}"),
             LogLevel::Info => tracing::info!(target: "fermata::stage", stage, shard, "{text}"),

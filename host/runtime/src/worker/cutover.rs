@@ -2,11 +2,11 @@
 
 use super::batch::Switched;
 use super::journaling::{self, Cutover};
-use super::task::Loaded;
+use super::task::{Loaded, Place};
 use super::{Live, Worker, WorkerError};
 use crate::board::{StageDirective, WorkerEvent};
+use fermata_core::Shard;
 use fermata_core::journal::Receipt;
-use fermata_core::{Shard, VersionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Worker {
             let Some(stage) = directive.stages.get(&wiring.stage) else {
                 continue;
             };
-            let loaded = self.load(stage.version.id(), || {
+            let loaded = self.load((wiring.stage.clone(), stage.version.id()), || {
                 Loaded::new(&wiring, stage.version.clone(), stage.config_json.clone())
             });
             let StageDirective {
@@ -48,34 +48,34 @@ impl Worker {
                     self.second.remove(&wiring.stage);
                 }
                 Some(old) => {
-                    let known = self.loaded.get(&old.id()).cloned();
+                    let known = self.loaded.get(&(wiring.stage.clone(), old.id())).cloned();
                     // After a restart it is met here first, and the journal must have its own setup, not the new one's.
                     let own = || old.setup().unwrap_or(&stage.config_json).to_owned();
                     let old = known.unwrap_or_else(|| Arc::new(Loaded::new(&wiring, old.clone(), own())));
-                    self.loaded.insert(old.id(), old.clone());
+                    self.loaded.insert(old.place.clone(), old.clone());
                     self.second.insert(wiring.stage.clone(), old);
                 }
             }
         }
-        let wanted: Vec<VersionId> = self
+        let wanted: Vec<Place> = self
             .live
             .values()
-            .map(|l| l.loaded.id())
-            .chain(self.second.values().map(|s| s.id()))
+            .map(|l| l.loaded.place.clone())
+            .chain(self.second.values().map(|s| s.place.clone()))
             .collect();
         // A task may still run what the directive no longer wants, until the switch below.
-        let running: Vec<VersionId> = self
+        let running: Vec<Place> = self
             .shards
             .values()
-            .flat_map(|s| s.tasks.iter().map(|t| t.loaded.id()))
+            .flat_map(|s| s.tasks.iter().map(|t| t.loaded.place.clone()))
             .collect();
-        self.loaded.retain(|id, _| wanted.contains(id) || running.contains(id));
-        self.instances
-            .keep_only(|id| wanted.contains(id) || running.contains(id));
+        let needed = |place: &Place| wanted.contains(place) || running.contains(place);
+        self.loaded.retain(|place, _| needed(place));
+        self.instances.keep_only(needed);
     }
 
-    fn load(&mut self, id: VersionId, make: impl FnOnce() -> Loaded) -> Arc<Loaded> {
-        self.loaded.entry(id).or_insert_with(|| Arc::new(make())).clone()
+    fn load(&mut self, place: Place, make: impl FnOnce() -> Loaded) -> Arc<Loaded> {
+        self.loaded.entry(place).or_insert_with(|| Arc::new(make())).clone()
     }
 
     /// Heads while intake is closed, and partitions whose every reader is paused.

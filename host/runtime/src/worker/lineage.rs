@@ -5,6 +5,7 @@ use super::wiring::{Inlet, Wiring};
 use bytes::Bytes;
 use fermata_core::limits::MAX_REASON;
 use fermata_core::names::headers as h;
+use fermata_core::printable::printable;
 use fermata_core::{
     Digest, Due, Emission, Header, Identity, Input, NewRecord, Offset, Record, Rejection, Shard, StageName, Timestamp,
     TopicName, partition,
@@ -309,7 +310,10 @@ impl Speaker<'_> {
         };
         let errors = [
             (h::ERRORS_EXCEPTION, failed.code.clone()),
-            (h::ERRORS_MESSAGE, bounded(&failed.reason, MAX_REASON).to_owned()),
+            (
+                h::ERRORS_MESSAGE,
+                bounded(&printable(&failed.reason, MAX_REASON), MAX_REASON).to_owned(),
+            ),
             (h::ERRORS_STACKTRACE, bounded(&failed.stack, MAX_REASON).to_owned()),
             (h::ERRORS_TOPIC, begun_by.topic.to_string()),
             (h::ERRORS_PARTITION, begun_by.shard.to_string()),

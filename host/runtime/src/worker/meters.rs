@@ -1,6 +1,7 @@
 //! What the demo and `status` show live: rates and latencies, updated only after a durable commit.
 
 use super::context::{Change, MetricChange};
+use fermata_core::limits::MAX_SERIES;
 use fermata_core::names::metrics::VALIDATOR_RECORDS;
 use fermata_core::{StageName, TopicName};
 use parking_lot::Mutex;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Meters {
     latency: Mutex<BTreeMap<TopicName, hdrhistogram::Histogram<u64>>>,
-    business: Mutex<BTreeMap<Series, Value>>,
+    business: Mutex<Business>,
 }
 
 /// One business series: stage, metric, label values in declared order.
@@ -30,6 +31,40 @@ pub enum Value {
     },
 }
 
+#[derive(Default)]
+struct Business {
+    series: BTreeMap<Series, Value>,
+    /// How many series are bounded together: those of a metric, and of one validator of a stage.
+    counts: BTreeMap<Series, usize>,
+}
+
+/// Different verdicts of one validator that are counted apart: its codes are its own, and may be without end.
+const VERDICTS: usize = 64;
+/// Label value of what is counted together, once there are too many series.
+pub const OTHERS: &str = "(others)";
+
+impl Business {
+    /// The series that a change belongs to: its own, or that of all others once there are too many.
+    fn series(&mut self, stage: StageName, metric: String, mut labels: Vec<String>) -> Series {
+        let own = (stage.clone(), metric.clone(), labels.clone());
+        if self.series.contains_key(&own) {
+            return own;
+        }
+        let (together, most) = match metric == VALIDATOR_RECORDS {
+            true => (1, VERDICTS),
+            false => (0, MAX_SERIES),
+        };
+        let group = (stage.clone(), metric.clone(), labels[..together].to_vec());
+        let count = self.counts.entry(group).or_default();
+        if *count >= most {
+            labels[together..].fill(OTHERS.to_owned());
+            return (stage, metric, labels);
+        }
+        *count += 1;
+        own
+    }
+}
+
 impl Meters {
     /// `micros`: one record's latency.
     pub fn record(&self, topic: &TopicName, micros: u64) {
@@ -47,11 +82,8 @@ impl Meters {
         }
         let mut all = self.business.lock();
         for (stage, MetricChange { metric, labels, change }) in changes {
-            let labels = match metric == VALIDATOR_RECORDS {
-                true => bounded(&all, &stage, labels),
-                false => labels,
-            };
-            let value = all.entry((stage, metric, labels));
+            let series = all.series(stage, metric, labels);
+            let value = all.series.entry(series);
             match change {
                 Change::Add(n) => match value.or_insert(Value::Counter(0)) {
                     Value::Counter(c) => *c = c.saturating_add(n),
@@ -81,7 +113,7 @@ impl Meters {
     }
     /// Copy of the business series.
     pub fn series(&self) -> BTreeMap<Series, Value> {
-        self.business.lock().clone()
+        self.business.lock().series.clone()
     }
     /// Copy of the histograms (microseconds) since the start or the last `reset`.
     pub fn latency(&self) -> BTreeMap<TopicName, hdrhistogram::Histogram<u64>> {
@@ -90,24 +122,6 @@ impl Meters {
     pub fn reset(&self) {
         self.latency.lock().clear();
     }
-}
-
-/// Different verdicts of one validator that are counted apart: its codes are its own, and may be without end.
-const VERDICTS: usize = 64;
-const OTHERS: &str = "others";
-
-/// The labels of a validator's series, or those of the one that stands for all further verdicts.
-fn bounded(all: &BTreeMap<Series, Value>, stage: &StageName, labels: Vec<String>) -> Vec<String> {
-    let series = (stage.clone(), VALIDATOR_RECORDS.to_owned(), labels);
-    let validator = series.2[..1].to_vec();
-    let first = (series.0.clone(), series.1.clone(), validator.clone());
-    let known = all
-        .range(first..)
-        .take_while(|((s, m, l), _)| *s == series.0 && *m == series.1 && l.starts_with(&validator));
-    if all.contains_key(&series) || known.count() < VERDICTS {
-        return series.2;
-    }
-    vec![validator.into_iter().next().unwrap_or_default(), OTHERS.to_owned()]
 }
 
 #[cfg(test)]
@@ -141,5 +155,25 @@ mod tests {
             .sum();
         assert_eq!(sum, 1_000, "each is counted somewhere");
         assert_eq!(of("calm").map(|(_, v)| *v).collect::<Vec<_>>(), [Value::Counter(1_000)]);
+    }
+
+    #[test]
+    fn labels_without_end_are_counted_together() {
+        let meters = Meters::default();
+        let stage = StageName::new("stage").unwrap();
+        let change = |n: usize| MetricChange {
+            metric: "seen".into(),
+            labels: vec![format!("label {n}")],
+            change: Change::Add(1),
+        };
+        for n in 0..3 * MAX_SERIES {
+            meters.business(vec![(stage.clone(), change(n))]);
+            meters.business(vec![(stage.clone(), change(0))]);
+        }
+        let all = meters.series();
+        assert_eq!(all.len(), MAX_SERIES + 1);
+        let of = |label: &str| all[&(stage.clone(), "seen".into(), vec![label.into()])];
+        assert_eq!(of(OTHERS), Value::Counter(2 * MAX_SERIES as u64));
+        assert_eq!(of("label 0"), Value::Counter(3 * MAX_SERIES as u64 + 1));
     }
 }

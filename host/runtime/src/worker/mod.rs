@@ -7,6 +7,7 @@ pub mod batch;
 pub mod chain;
 pub mod context;
 mod cutover;
+mod fullness;
 pub mod fusion;
 pub mod journaling;
 pub mod lineage;
@@ -18,6 +19,7 @@ pub mod parking;
 mod publish;
 pub mod quarantine;
 mod restore;
+pub mod scanning;
 pub mod shard;
 mod suspicion;
 pub mod task;
@@ -25,6 +27,7 @@ mod ticking;
 pub mod timers;
 pub mod validation;
 pub mod wiring;
+mod wording;
 
 use crate::board::{Board, Directive, Intake, Orders};
 use batch::Came;
@@ -33,12 +36,12 @@ use fermata_core::names::{self, Purpose, stores};
 use fermata_core::ports::{
     Clock, Log, LogError, Namespace, Polled, Probe, Session, SessionSpec, StateError, StateStore,
 };
-use fermata_core::{Record, Shard, StageName, TopicName, VersionId};
+use fermata_core::{Record, Shard, StageName, TopicName};
 use shard::ShardState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use task::{Instances, Loaded};
+use task::{Instances, Loaded, Place};
 pub use wiring::topics;
 use wiring::{Wiring, poll_order};
 
@@ -116,7 +119,7 @@ pub struct Worker {
     unrestored: BTreeSet<Shard>,
     instances: Instances,
     /// Versions seen in directives, as tasks use them.
-    loaded: BTreeMap<VersionId, Arc<Loaded>>,
+    loaded: BTreeMap<Place, Arc<Loaded>>,
     live: BTreeMap<StageName, Live>,
     second: BTreeMap<StageName, Arc<Loaded>>,
     directive: Arc<Directive>,
@@ -288,7 +291,7 @@ impl Worker {
         let limits = self.spec.batch;
         let mut wait = self.patience(max_wait);
         let mut worked = self.batch.open;
-        while self.batch.records < limits.records && self.unresolved.is_none() {
+        while self.batch.records < limits.records && !self.batch.full && self.unresolved.is_none() {
             let room = limits.records - self.batch.records;
             match self.session().poll(wait, room)? {
                 Polled::Idle => break,
@@ -341,7 +344,7 @@ impl Worker {
         let mut wait = max_wait;
         if self.ticks_allowed() {
             for due in self.shards.values().filter_map(|s| s.next_due) {
-                wait = wait.min(Duration::from_millis((due.0 - now.0).max(0) as u64));
+                wait = wait.min(Duration::from_millis(due.0.saturating_sub(now.0).max(0) as u64));
             }
         }
         if !self.unpublished.is_empty() {
@@ -356,11 +359,19 @@ impl Worker {
         if !self.shards.contains_key(&shard) {
             return Ok(());
         }
+        let begun = self.spec.clock.elapsed();
         let is_tick = topic == self.ticks;
         if !is_tick {
             self.tick_before_records(shard)?;
         }
-        for record in records {
+        for (index, record) in records.iter().enumerate() {
+            if index > 0 && self.is_overfull(shard, begun) {
+                // The rest is polled again, by the next batch.
+                self.session().seek(&topic, shard, record.offset)?;
+                self.batch.full = true;
+                break;
+            }
+            self.batch.records += 1;
             for reader in 0..self.wirings.len() {
                 if is_tick {
                     self.read_tick(shard, reader, record)?;
@@ -369,7 +380,6 @@ impl Worker {
                 }
             }
         }
-        self.batch.records += records.len();
         Ok(())
     }
 

@@ -11,7 +11,12 @@ use std::sync::Arc;
 pub struct Overlay {
     spaces: Vec<Space>,
     undo: Vec<Undo>,
+    /// Bytes written since the changes were last handed over, undone ones included.
+    written: usize,
 }
+
+/// Bytes of bookkeeping for one entry.
+const ENTRY: usize = 128;
 
 struct Space {
     namespace: Arc<Namespace>,
@@ -58,6 +63,12 @@ impl Overlay {
     pub fn clear(&mut self) {
         self.spaces.clear();
         self.undo.clear();
+        self.written = 0;
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        self.written
     }
 
     fn find(&self, namespace: &Namespace) -> Option<usize> {
@@ -87,6 +98,7 @@ impl Overlay {
             });
             self.spaces.len() - 1
         });
+        self.written += ENTRY + key.len() + value.as_ref().map_or(0, Bytes::len);
         let key = Bytes::copy_from_slice(key);
         let before = self.spaces[space].entries.insert(key.clone(), value);
         self.undo.push(Undo { space, key, before });
@@ -157,6 +169,7 @@ impl Overlay {
     /// Hands the changes over to a commit; the overlay is empty then.
     pub fn drain(&mut self, shard: Shard, into: &mut Vec<StateChange>) {
         self.undo.clear();
+        self.written = 0;
         for space in &mut self.spaces {
             let namespace = &space.namespace;
             into.extend(

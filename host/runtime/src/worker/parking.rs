@@ -10,7 +10,6 @@ use bytes::Bytes;
 use fermata_core::Digest;
 use fermata_core::manifest::AtLimit;
 use fermata_core::ports::StateError;
-use fermata_core::validation;
 use std::sync::Arc;
 
 /// Code of the dead letter of a record that should have waited, were there room.
@@ -46,14 +45,13 @@ impl Task {
             }
         }
         let mut ran = self.run(work, instances, second)?;
-        if key.is_some() || work.refused.is_none() {
+        if !ran.refused && (key.is_some() || work.refused.is_none()) {
             self.heed(&ran, second.is_some());
         }
         if let Some(key) = key
             && let Ended::DeadLetter(failed) = &ran.ended
             && self.policy.keeps(failed.fault)
-            // Its own policy says where what a validator refuses goes.
-            && !validation::gave(&failed.code)
+            && !ran.refused
         {
             let by = ran.by.id().component;
             if let Some(ended) = self.keep(key, work, begun_by, failed, by).map_err(said)? {
@@ -98,6 +96,7 @@ impl Task {
             ended,
             by: self.loaded.clone(),
             refuted: None,
+            refused: false,
         })
     }
 

@@ -32,7 +32,9 @@ impl Worker {
             let now = self.spec.clock.now_micros();
             let board = &self.spec.board;
             for (topic, root_time) in effects.ended {
-                board.meters.record(&topic, u64::try_from(now - root_time).unwrap_or(0));
+                board
+                    .meters
+                    .record(&topic, u64::try_from(now.saturating_sub(root_time)).unwrap_or(0));
             }
             board.meters.business(effects.metrics);
             for (shard, report) in effects.reports {

@@ -89,10 +89,7 @@ impl Worker {
             told: BTreeMap::new(),
             next_due: None,
         };
-        for task in &state.tasks {
-            let due = task.next_due()?;
-            state.next_due = [state.next_due, due].into_iter().flatten().min();
-        }
+        state.next_due = state.earliest_due()?;
         let topics: Vec<TopicName> = state.topics();
         for topic in &topics {
             let next = state.lowest(topic).unwrap_or_default();

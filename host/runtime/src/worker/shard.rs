@@ -3,6 +3,7 @@
 use super::fusion::Track;
 use super::journaling::Chained;
 use super::task::Task;
+use fermata_core::ports::StateError;
 use fermata_core::{Offset, Shard, Timestamp, TopicName};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,13 @@ impl ShardState {
             self.tasks[*reader].paused.is_none() && self.tracks[*reader].get(topic).is_some_and(Track::open)
         };
         (0..self.tasks.len()).filter(open).collect()
+    }
+
+    /// When the next timer is due. Those of a paused task wait for it: a tick would not fire them.
+    pub fn earliest_due(&self) -> Result<Option<Timestamp>, StateError> {
+        let running = self.tasks.iter().filter(|t| t.paused.is_none());
+        let due: Result<Vec<_>, _> = running.map(Task::next_due).collect();
+        Ok(due?.into_iter().flatten().min())
     }
 
     /// The offset that the group has read to: the lowest of the topic's readers.

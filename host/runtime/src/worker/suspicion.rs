@@ -60,7 +60,7 @@ impl Task {
         let (judged, _) = self.judge(&good, instances, &live)?;
         self.undo_to(&mark);
         let why = match judged {
-            Judged::Outcome(_) => return Ok(None),
+            Judged::Outcome(_) | Judged::Refused(_) => return Ok(None),
             Judged::Fault(fault) => fault.to_string(),
             Judged::Stuck(why) => why,
         };

@@ -6,6 +6,7 @@ use super::overlay::{Overlay, Savepoint};
 use super::timers::{Timer, Timers};
 use super::validation::Gate;
 use super::wiring::Wiring;
+use super::wording;
 use bytes::Bytes;
 use fermata_core::journal::{Counts, Unparking, VersionEntry};
 use fermata_core::limits as l;
@@ -13,12 +14,18 @@ use fermata_core::manifest::Quarantine;
 use fermata_core::names::headers;
 use fermata_core::output_hash::OutputHash;
 use fermata_core::ports::{Failure, Instance, StateChange, StateError, StateRead, Version};
-use fermata_core::{Emission, Fault, FaultCode, Identity, Offset, Outcome, Shard, Timestamp, TopicName, VersionId};
+use fermata_core::{
+    Emission, Fault, FaultCode, Identity, Offset, Outcome, Rejection, Shard, StageName, Timestamp, TopicName, VersionId,
+};
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 use std::sync::Arc;
 
+/// A version in its stage: two stages may run the same version, each with its own stores and limits.
+pub type Place = (StageName, VersionId);
+
 /// A prepared version as tasks use it.
 pub struct Loaded {
+    pub place: Place,
     pub version: Arc<dyn Version>,
     pub stores: Arc<Stores>,
     /// JSON text of `init`, kept in the journal.
@@ -29,6 +36,7 @@ impl Loaded {
     pub fn new(wiring: &Wiring, version: Arc<dyn Version>, config_json: String) -> Self {
         let stores = Arc::new(Stores::new(&wiring.stage, version.description()));
         Self {
+            place: (wiring.stage.clone(), version.id()),
             version,
             stores,
             config_json,
@@ -39,10 +47,10 @@ impl Loaded {
     }
 }
 
-/// Running components of one worker: one for each version, whatever the number of its tasks.
+/// Running components of one worker: one for each version of each stage, whatever the number of its tasks.
 #[derive(Default)]
 pub struct Instances {
-    warm: HashMap<VersionId, Warm>,
+    warm: HashMap<Place, Warm>,
     /// The validators in front of them.
     pub(super) gate: Gate,
     /// For proofs: no instance lives longer than one call.
@@ -61,7 +69,7 @@ impl Instances {
         self.gate.warm_up(loaded)
     }
     fn warm_stage(&mut self, loaded: &Loaded) -> Result<(), Fault> {
-        if let Entry::Vacant(place) = self.warm.entry(loaded.id()) {
+        if let Entry::Vacant(place) = self.warm.entry(loaded.place.clone()) {
             let instance = loaded.version.instantiate()?;
             place.insert(Warm { instance, used: false });
         }
@@ -71,8 +79,8 @@ impl Instances {
         self.warm.clear();
         self.gate.clear();
     }
-    pub fn keep_only(&mut self, live: impl Fn(&VersionId) -> bool) {
-        self.warm.retain(|id, _| live(id));
+    pub fn keep_only(&mut self, live: impl Fn(&Place) -> bool) {
+        self.warm.retain(|place, _| live(place));
         self.gate.keep_only(live);
     }
 }
@@ -87,6 +95,8 @@ pub struct Ran {
     pub by: Arc<Loaded>,
     /// The version in probation faulted where its predecessor did not.
     pub refuted: Option<Fault>,
+    /// A validator kept it from the stage, which was not asked and said nothing.
+    pub refused: bool,
 }
 
 pub enum Ended {
@@ -176,6 +186,7 @@ impl Task {
             timers: wiring.timers.clone(),
             overlay: Overlay::default(),
             metrics: Vec::new(),
+            metrics_before: 0,
             now: Timestamp(0),
             stores: loaded.stores.clone(),
             id: Identity::from_header(""),
@@ -347,6 +358,12 @@ impl Task {
         context.metrics.truncate(mark.metrics);
     }
 
+    /// About how many bytes of memory the uncommitted changes take.
+    pub fn weight(&self) -> usize {
+        let context = self.context();
+        context.overlay.weight() + context.metrics.len() * std::mem::size_of::<MetricChange>()
+    }
+
     /// Chains so far will not be undone any more.
     pub fn settle(&mut self) {
         self.context_mut().overlay.settle();
@@ -414,12 +431,13 @@ impl Task {
             (verdict, _) => (verdict, live, None, tally),
         };
         self.context_mut().metrics.extend(tally);
+        let refused = matches!(verdict, Judged::Refused(_));
         let ended = match verdict {
             Judged::Outcome(Ok(emissions)) => {
                 self.counts.emitted += emissions.len() as u64;
                 Ended::Emitted(emissions)
             }
-            Judged::Outcome(Err(rejection)) => {
+            Judged::Outcome(Err(rejection)) | Judged::Refused(rejection) => {
                 self.counts.rejected += 1;
                 let failed = Failed {
                     code: rejection.code,
@@ -442,7 +460,12 @@ impl Task {
             }
             Judged::Stuck(why) => Ended::Stuck(why),
         };
-        Ok(Ran { ended, by, refuted })
+        Ok(Ran {
+            ended,
+            by,
+            refuted,
+            refused,
+        })
     }
 
     /// What the stage itself says, once nothing before it has refused the record.
@@ -476,7 +499,7 @@ impl Task {
                 Err(failure) => failure,
             };
             self.undo_to(&mark);
-            instances.warm.remove(&by.id());
+            instances.warm.remove(&by.place);
             match failure {
                 Failure::Fault(fault) if !was_used => return Ok(Judged::Fault(fault)),
                 Failure::Fault(_) => {}
@@ -506,7 +529,7 @@ impl Task {
         stretch: Option<u32>,
     ) -> Result<(Result<Outcome, Failure>, bool), Fault> {
         instances.warm_stage(by)?;
-        let warm = instances.warm.get_mut(&by.id()).expect("warmed up just now");
+        let warm = instances.warm.get_mut(&by.place).expect("warmed up just now");
         if let Some(factor) = stretch {
             warm.instance.stretch(factor);
         }
@@ -520,6 +543,7 @@ impl Task {
         context.root_time = work.root_time;
         context.key = work.key().cloned();
         context.random = None;
+        context.metrics_before = context.metrics.len();
         let called = match &work.subject {
             Subject::Record { input, .. } => warm.instance.process(input.clone(), context),
             Subject::Timer(due) => warm.instance.fired(due.clone(), context),
@@ -530,7 +554,7 @@ impl Task {
             Some(context.unwrap_or_else(|_| unreachable!("an instance hands back the context it was given")));
         // A call that was stretched leaves an instance with a longer deadline behind: not for the next record.
         if instances.drop_after_each || stretch.is_some() {
-            instances.warm.remove(&by.id());
+            instances.warm.remove(&by.place);
         }
         Ok((called.result, was_used))
     }
@@ -540,12 +564,7 @@ impl Task {
         match &outcome {
             Ok(emissions) => self.check_emissions(emissions, work)?,
             Err(rejection) => {
-                let code = &rejection.code;
-                let kebab = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'/');
-                if code.is_empty() || code.len() > l::MAX_CODE || !code.bytes().all(kebab) {
-                    let text = "a rejection's code is kebab-case, 1 to 64 bytes";
-                    return Err(Fault::new(FaultCode::Contract, text));
-                }
+                wording::code(&rejection.code)?;
             }
         }
         Ok(outcome)
@@ -576,6 +595,7 @@ impl Task {
                     format!("header {:?} is the host's to write", forged.key),
                 ));
             }
+            wording::headers(&e.headers)?;
             let (key, value) = (
                 e.key.as_ref().map_or(0, |k| k.len()),
                 e.value.as_ref().map_or(0, |v| v.len()),
@@ -605,6 +625,8 @@ impl Task {
 
 pub(super) enum Judged {
     Outcome(Outcome),
+    /// By a validator, whose own policy says where the record goes.
+    Refused(Rejection),
     Fault(Fault),
     Stuck(String),
 }

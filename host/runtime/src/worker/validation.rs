@@ -3,12 +3,12 @@
 use super::context::{Change, MetricChange};
 use super::lineage::{Subject, Work, bounded};
 use super::memos::Memos;
-use super::task::{Instances, Judged, Loaded, STRETCHES, Task, oversize};
+use super::task::{Instances, Judged, Loaded, Place, STRETCHES, Task, oversize};
 use fermata_core::limits::MAX_REASON;
 use fermata_core::names::metrics::VALIDATOR_RECORDS;
 use fermata_core::ports::Failure;
 use fermata_core::validation::{Attached, Mode, OnFault, OnReject, Opinion, Policy, ValidatorInstance};
-use fermata_core::{Fault, FaultCode, Input, Rejection, Verdict, VersionId};
+use fermata_core::{Fault, FaultCode, Input, Rejection, Verdict};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ pub type Tally = Vec<MetricChange>;
 const ACCEPTED: &str = "accepted";
 const NO_VERDICT: &str = "no-verdict";
 
-/// Running validators of one worker, by the stage's version and their place in front of it.
+/// Running validators of one worker, by the version of the stage and their place in front of it.
 #[derive(Default)]
-pub struct Gate(HashMap<(VersionId, usize), Warm>);
+pub struct Gate(HashMap<(Place, usize), Warm>);
 
 struct Warm {
     instance: Box<dyn ValidatorInstance>,
@@ -32,7 +32,7 @@ impl Gate {
     /// Makes every validator of a version ready.
     pub fn warm_up(&mut self, loaded: &Loaded) -> Result<(), Fault> {
         for (place, attached) in loaded.version.validators().iter().enumerate() {
-            self.warm((loaded.id(), place), attached).map_err(|fault| {
+            self.warm((loaded.place.clone(), place), attached).map_err(|fault| {
                 let found = format!("validator {}: {}", attached.policy.name, fault.message);
                 Fault::new(fault.code, found)
             })?;
@@ -42,11 +42,11 @@ impl Gate {
     pub fn clear(&mut self) {
         self.0.clear();
     }
-    pub fn keep_only(&mut self, live: impl Fn(&VersionId) -> bool) {
+    pub fn keep_only(&mut self, live: impl Fn(&Place) -> bool) {
         self.0.retain(|(version, _), _| live(version));
     }
 
-    fn warm(&mut self, place: (VersionId, usize), attached: &Attached) -> Result<&mut Warm, Fault> {
+    fn warm(&mut self, place: (Place, usize), attached: &Attached) -> Result<&mut Warm, Fault> {
         use std::collections::hash_map::Entry;
         Ok(match self.0.entry(place) {
             Entry::Occupied(warm) => warm.into_mut(),
@@ -94,7 +94,7 @@ impl Task {
         }
         let before = self.mark();
         let judged = match self.validate(input, instances, by, &mut tally)? {
-            Passage::Refused(rejection) => return Ok((Judged::Outcome(Err(rejection)), tally)),
+            Passage::Refused(rejection) => return Ok((Judged::Refused(rejection), tally)),
             Passage::Stuck(why) => Judged::Stuck(format!("{why}, on {}", work.identity)),
             Passage::Through(verdicts) if verdicts.is_empty() => self.ask(work, instances, by)?,
             Passage::Through(verdicts) => {
@@ -127,7 +127,7 @@ impl Task {
         let mut verdicts = Vec::new();
         for (place, attached) in by.version.validators().iter().enumerate() {
             let policy = &attached.policy;
-            let heard = self.hear(input, instances, (by.id(), place), attached)?;
+            let heard = self.hear(input, instances, (by.place.clone(), place), attached)?;
             tally.push(counted(policy, &heard));
             if policy.mode == Mode::Report {
                 continue;
@@ -168,7 +168,7 @@ impl Task {
         &mut self,
         input: &Input,
         instances: &mut Instances,
-        place: (VersionId, usize),
+        place: (Place, usize),
         attached: &Attached,
     ) -> Result<Heard, String> {
         let policy = &attached.policy;
@@ -181,7 +181,7 @@ impl Task {
         let mut stretches = STRETCHES.iter();
         let mut stretch = None;
         loop {
-            let warm = match instances.gate.warm(place, attached) {
+            let warm = match instances.gate.warm(place.clone(), attached) {
                 Ok(warm) => warm,
                 Err(fault) => {
                     let why = format!("validator {} cannot be instantiated: {fault}", policy.name);

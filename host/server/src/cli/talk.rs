@@ -107,7 +107,8 @@ pub fn micros(value: u64) -> String {
 /// A JSON value in a cell or a sentence: no quotes, numbers grouped, objects as `EUR 0, USD 5`.
 pub fn plain(value: &Value) -> String {
     match value {
-        Value::String(s) => s.clone(),
+        // A guest's or a producer's words do not steer the terminal.
+        Value::String(s) => s.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}"),
         Value::Null => "-".to_owned(),
         Value::Number(n) => n.as_u64().map_or_else(|| n.to_string(), grouped),
         Value::Object(map) => {
@@ -129,6 +130,7 @@ mod tests {
         assert_eq!(micros(999), "999 µs");
         assert_eq!(micros(2_340), "2.3 ms");
         assert_eq!(plain(&serde_json::json!({"EUR": 0, "USD": -5})), "EUR 0, USD -5");
+        assert_eq!(plain(&"red \u{1b}[31m\ntwo".into()), "red \u{fffd}[31m\ntwo");
     }
 
     #[test]

@@ -180,9 +180,11 @@ impl Story {
 
     pub fn tick(&mut self, shard: u32) {
         self.made += 1;
-        self.shards[shard as usize].last_tick = self.made as i64;
+        // Far enough apart for every timer to be due at the next.
+        let at = 1_000 * self.made as i64;
+        self.shards[shard as usize].last_tick = at;
         let ticks = topic("p.ticks");
-        let id = Identity::tick(&ticks, Shard(shard), Timestamp(self.made as i64));
+        let id = Identity::tick(&ticks, Shard(shard), Timestamp(at));
         for stage in STAGES {
             let event = What::Fused(Fused {
                 topic: ticks.to_string(),
@@ -195,8 +197,8 @@ impl Story {
             Header::new(headers::ID, id.to_string()),
             Header::new(headers::DONE, "first@1,second@1"),
         ];
-        let value = Some(Bytes::from(self.made.to_string()));
-        let timestamp = Timestamp(self.made as i64);
+        let value = Some(Bytes::from(at.to_string()));
+        let timestamp = Timestamp(at);
         records.push(NewRecord {
             topic: ticks,
             shard: Shard(shard),

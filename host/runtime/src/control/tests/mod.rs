@@ -8,5 +8,6 @@ mod candidates;
 mod commands;
 mod drains;
 mod durability;
+mod lead;
 mod restarts;
 mod rollouts;

@@ -23,6 +23,12 @@ impl Worker {
 
     fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let topic = Purpose::Journal.topic(&self.spec.manifest.name);
+        // An earlier owner's open transaction may hide newer records, even one that moved no position (a cutover).
+        let bounds = self.spec.log.bounds(&topic, shard)?;
+        if bounds.end < bounds.high {
+            let found = format!("shard {shard}: an open transaction hides the end of its journal");
+            return Err(LogError::Away(found).into());
+        }
         let last = self.spec.log.last(&topic, shard)?;
         let corrupt = |found: String| WorkerError::Journal { shard, found };
         let (journal, chained) = match last.and_then(|r| r.value) {

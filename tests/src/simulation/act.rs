@@ -124,8 +124,15 @@ impl Simulation {
         let Some(leader) = &mut self.frozen else {
             return Ok(());
         };
+        let void = self.plane.decided().void;
         match leader.step() {
-            Ok(Led::Well | Led::Unsure) => {}
+            Ok(Led::Well) => {
+                self.plane.read(&self.log)?;
+                if self.plane.decided().void > void {
+                    return bad("a leader records void facts, and goes on".into());
+                }
+            }
+            Ok(Led::Unsure) => {}
             Ok(Led::Dead) => self.frozen = None,
             Ok(Led::Deposed) => {
                 self.frozen = None;

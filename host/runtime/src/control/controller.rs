@@ -129,15 +129,18 @@ impl Controller {
     /// After an unanswered append: reads what the status topic has behind the fold. Only a log on another machine
     /// leaves an append unanswered, and what it lets be read is durable.
     fn catch_up(&mut self) -> Result<(), ControlError> {
-        if self.unsure {
-            self.next_status = fold_until(&*self.log, &self.manifest, self.next_status, None, &mut self.fold)?;
-            self.unsure = false;
-        }
-        if self.fold.term == self.term {
+        if !self.unsure {
             return Ok(());
         }
-        let (own, theirs) = (self.term, self.fold.term);
-        Err(ControlError::Deposed { own, theirs })
+        // All of it or nothing: what another leader has decided never becomes this one's.
+        let mut ahead = self.fold.clone();
+        let next = fold_until(&*self.log, &self.manifest, self.next_status, None, &mut ahead)?;
+        if ahead.term != self.term {
+            let (own, theirs) = (self.term, ahead.term);
+            return Err(ControlError::Deposed { own, theirs });
+        }
+        (self.fold, self.next_status, self.unsure) = (ahead, next, false);
+        Ok(())
     }
 
     /// Appends facts, all or none, and folds them. Only then may anybody act on them.

@@ -2,7 +2,7 @@
 
 use super::controller::Controller;
 use super::error::ControlError;
-use super::quiet;
+use super::quiet::{self, Incomplete};
 use super::wire::News;
 use fermata_core::control::Fact;
 use fermata_core::ports::LogError;
@@ -40,7 +40,8 @@ impl Controller {
                     self.record(vec![News::of(drain.command, Fact::Drained { took_ms: waited })])?;
                     return Ok(());
                 }
-                Err(_) => self.rest.incomplete_at = Some(sequences),
+                Err(Incomplete::Found(_)) => self.rest.incomplete_at = Some(sequences),
+                Err(Incomplete::Unanswered(_)) => {}
             }
         }
         if waited >= drain.timeout_ms {

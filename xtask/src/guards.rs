@@ -4,6 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// Seeds that a test of the simulation may need: some guards are seldom missed.
+const SEEDS: &str = "20000";
+/// How the simulation's test says which seed found it.
+const FOUND: &str = "first failing seed: ";
+
 use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 use serde::Deserialize;
 
@@ -54,14 +59,17 @@ pub fn run(args: &Args) -> Result<()> {
         .iter()
         .filter(|g| args.filter.as_ref().is_none_or(|f| g.name.contains(f.as_str())));
     let mut tame = Vec::new();
-    println!("{:<34} {:<44} WITHOUT IT", "GUARD", "TEST");
+    println!("{:<34} {:<34} WITHOUT IT", "GUARD", "TEST");
     for guard in chosen {
-        let red = without(guard, &root, &copy)?;
-        let verdict = if red { "red" } else { "STILL GREEN" };
-        println!("{:<34} {:<44} {verdict} ({})", guard.name, guard.test, guard.why);
-        if !red {
-            tame.push(guard.name.as_str());
-        }
+        let verdict = match without(guard, &root, &copy)? {
+            Verdict::Green => {
+                tame.push(guard.name.as_str());
+                "STILL GREEN".to_owned()
+            }
+            Verdict::Red { seed: None } => "red".to_owned(),
+            Verdict::Red { seed: Some(seed) } => format!("red: seed {seed}"),
+        };
+        println!("{:<34} {:<34} {verdict:<16} ({})", guard.name, guard.test, guard.why);
     }
     if !tame.is_empty() {
         bail!("no test goes red without: {}", tame.join(", "));
@@ -93,7 +101,16 @@ fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
     Ok(())
 }
 
-fn without(guard: &Guard, root: &Path, copy: &Path) -> Result<bool> {
+/// What the test said of a tree without the guard.
+enum Verdict {
+    Green,
+    /// `seed`: the first that found it, where seeds are tried.
+    Red {
+        seed: Option<u64>,
+    },
+}
+
+fn without(guard: &Guard, root: &Path, copy: &Path) -> Result<Verdict> {
     let whole = fs::read_to_string(root.join(&guard.file))
         .into_diagnostic()
         .wrap_err_with(|| guard.file.clone())?;
@@ -107,12 +124,12 @@ fn without(guard: &Guard, root: &Path, copy: &Path) -> Result<bool> {
     }
     let file = copy.join(&guard.file);
     fs::write(&file, whole.replace(&guard.from, &guard.to)).into_diagnostic()?;
-    let verdict = tests_fail(guard, copy);
+    let verdict = judge(guard, copy);
     fs::write(&file, whole).into_diagnostic()?;
     verdict
 }
 
-fn tests_fail(guard: &Guard, copy: &Path) -> Result<bool> {
+fn judge(guard: &Guard, copy: &Path) -> Result<Verdict> {
     let cargo = || {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(copy).env("CARGO_TARGET_DIR", workspace::target());
@@ -127,11 +144,18 @@ fn tests_fail(guard: &Guard, copy: &Path) -> Result<bool> {
     };
     // A mutant that does not build proves nothing.
     run::loudly(cargo().arg("--no-run")).wrap_err_with(|| format!("building without {:?}", guard.name))?;
-    let status = cargo()
-        .args(["--", "--exact", &guard.test])
-        .stdout(Stdio::null())
+    let ended = cargo()
+        .args(["--", "--exact", &guard.test, "--nocapture"])
+        .env("FERMATA_SEEDS", SEEDS)
         .stderr(Stdio::null())
-        .status()
+        .output()
         .into_diagnostic()?;
-    Ok(!status.success())
+    if ended.status.success() {
+        return Ok(Verdict::Green);
+    }
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let seed = said
+        .lines()
+        .find_map(|line| line.split_once(FOUND)?.1.trim().parse().ok());
+    Ok(Verdict::Red { seed })
 }

@@ -16,6 +16,8 @@ struct Proof {
     what: &'static str,
 }
 
+const SEEDS: &str = "FERMATA_SEEDS";
+
 const PROOFS: &[Proof] = &[
     Proof {
         test: "swaps::swaps_in_a_row_lose_nothing_and_double_nothing",
@@ -30,22 +32,26 @@ const PROOFS: &[Proof] = &[
         what: "SIGKILLs, nine in each named moment",
     },
     Proof {
-        test: "simulation::workers_pass_every_seed",
-        variable: "FERMATA_SEEDS",
-        count: 10_000,
+        test: "simulation::every_seed_passes",
+        variable: SEEDS,
+        count: 100_000,
         what: "seeds on the simulated log",
     },
 ];
 
-/// Run the long proofs (200 swaps, 54 kills, 10,000 seeds) and print what they found
+/// Run the long proofs (200 swaps, 54 kills, 100,000 seeds) and print what they found
 #[derive(clap::Args)]
 pub struct Args {
+    /// Seeds of the simulation, in place of 100,000
+    #[arg(long, value_name = "COUNT")]
+    seeds: Option<u64>,
     /// Only proofs whose test's name contains this
     filter: Option<String>,
 }
 
 struct Shown {
     proof: &'static Proof,
+    count: u64,
     passed: bool,
     took: Duration,
     /// Lines that the test printed itself.
@@ -63,8 +69,9 @@ pub fn run(args: &Args) -> Result<()> {
     run::loudly(server::with_bundles(tests().arg("--no-run")))?;
     let mut shown = Vec::new();
     for proof in wanted {
-        eprintln!("proving: {} {}", proof.count, proof.what);
-        shown.push(prove(proof)?);
+        let count = args.seeds.filter(|_| proof.variable == SEEDS).unwrap_or(proof.count);
+        eprintln!("proving: {count} {}", proof.what);
+        shown.push(prove(proof, count)?);
     }
     print(&shown);
     match shown.iter().filter(|s| !s.passed).count() {
@@ -79,12 +86,12 @@ fn tests() -> Command {
     cargo
 }
 
-fn prove(proof: &'static Proof) -> Result<Shown> {
+fn prove(proof: &'static Proof, count: u64) -> Result<Shown> {
     let began = Instant::now();
     let mut cargo = tests();
     cargo.args(["--", "--exact", proof.test, "--nocapture"]);
     let mut child = server::with_bundles(&mut cargo)
-        .env(proof.variable, proof.count.to_string())
+        .env(proof.variable, count.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .into_diagnostic()
@@ -103,6 +110,7 @@ fn prove(proof: &'static Proof) -> Result<Shown> {
     let status = child.wait().into_diagnostic().wrap_err("waiting for the proof")?;
     Ok(Shown {
         proof,
+        count,
         passed: ran && status.success(),
         took: began.elapsed(),
         figures,
@@ -122,18 +130,14 @@ fn print(shown: &[Shown]) {
     println!("\n{:<7} {:>8}  proof", "verdict", "seconds");
     for Shown {
         proof,
+        count,
         passed,
         took,
         figures,
     } in shown
     {
         let verdict = if *passed { "ok" } else { "FAILED" };
-        println!(
-            "{verdict:<7} {:>8.1}  {} {}",
-            took.as_secs_f64(),
-            proof.count,
-            proof.what
-        );
+        println!("{verdict:<7} {:>8.1}  {count} {}", took.as_secs_f64(), proof.what);
         for figure in figures {
             println!("{:18}{figure}", "");
         }

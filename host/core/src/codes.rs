@@ -53,6 +53,8 @@ codes! {
     CONTROL_BUSY = "F0402";
     /// The command cannot be carried out in this state.
     CONTROL_REFUSED = "F0403";
+    /// Another process decides for this pipeline by now.
+    CONTROL_DEPOSED = "F0405";
     /// The drain's deadline passed.
     CONTROL_NOT_DRAINED = "F0412";
     /// The log cannot be opened, read or written.

@@ -118,6 +118,9 @@ pub struct Status {
     pub v: u32,
     pub at: i64,
     pub epoch: u64,
+    /// Of the leader that recorded it; 0: before terms were counted.
+    #[serde(default)]
+    pub term: u64,
     /// The command that led to it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Uuid>,
@@ -129,6 +132,8 @@ pub struct Status {
 #[serde(tag = "fact", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[allow(clippy::large_enum_variant, reason = "facts are few, and made to be written at once")]
 pub enum Fact {
+    /// A process has begun to decide: facts of lower terms behind this one are void.
+    Leading,
     /// Stages began with these versions (manifest). Again only while no task has ever run.
     Started {
         stages: Vec<(StageName, VersionId)>,

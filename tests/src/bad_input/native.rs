@@ -22,7 +22,7 @@ pub struct Native {
 
 impl Native {
     pub fn start() -> Self {
-        let manifest = Arc::new(manifest());
+        let manifest = manifest();
         let log = Simulated::new(1, Mode::Kafka, Faults::NONE);
         log.ensure(&topics(&manifest)).expect("no faults");
         let (executor, artifacts) = (NativeExecutor::default(), NativeArtifacts::default());

@@ -1,7 +1,9 @@
 //! What may go wrong, and how often it did.
 
+use serde::{Deserialize, Serialize};
+
 /// Probabilities between 0 and 1, each time the occasion arises.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Faults {
     /// A commit leaves a marker in a partition: one offset without a record.
     pub gap: f64,
@@ -47,6 +49,32 @@ impl Faults {
         away: 0.02,
         short_poll: 0.3,
     };
+
+    /// Every kind by itself, to choose among them.
+    pub fn kinds(&mut self) -> [&mut f64; 9] {
+        let Self {
+            gap,
+            hidden,
+            revoke,
+            lose,
+            abort,
+            unknown,
+            unknown_again,
+            away,
+            short_poll,
+        } = self;
+        [
+            gap,
+            hidden,
+            revoke,
+            lose,
+            abort,
+            unknown,
+            unknown_again,
+            away,
+            short_poll,
+        ]
+    }
 }
 
 /// Faults that have struck, by kind.
@@ -63,4 +91,20 @@ pub struct Injected {
     pub unknown_again: u64,
     pub away: u64,
     pub refused: u64,
+}
+
+impl std::ops::AddAssign for Injected {
+    fn add_assign(&mut self, other: Self) {
+        self.gaps += other.gaps;
+        self.hidden += other.hidden;
+        self.revoked += other.revoked;
+        self.lost += other.lost;
+        self.zombies += other.zombies;
+        self.aborted += other.aborted;
+        self.unknown_committed += other.unknown_committed;
+        self.unknown_aborted += other.unknown_aborted;
+        self.unknown_again += other.unknown_again;
+        self.away += other.away;
+        self.refused += other.refused;
+    }
 }

@@ -27,7 +27,7 @@ pub use clock::SimClock;
 pub use faults::{Faults, Injected};
 pub use world::{Mode, TRANSACTION_TIMEOUT};
 
-use fermata_core::{CommitId, Shard};
+use fermata_core::{CommitId, Offset, Record, Shard, TopicName};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use world::World;
@@ -60,6 +60,29 @@ impl Simulated {
     }
     pub fn committed(&self) -> CommitId {
         CommitId(self.world.lock().last)
+    }
+    /// Is there anything to read from `from` on?
+    pub fn lies_behind(&self, topic: &TopicName, shard: Shard, from: Offset) -> bool {
+        let mut world = self.world.lock();
+        world.partition(topic, shard).is_ok_and(|p| !p.read(from, 1).is_empty())
+    }
+    /// Makes no trouble for as long as the call lasts.
+    pub fn undisturbed<T>(&self, call: impl FnOnce() -> T) -> T {
+        let faults = std::mem::replace(&mut self.world.lock().faults, Faults::NONE);
+        let answer = call();
+        self.set_faults(faults);
+        answer
+    }
+    /// Changes whenever readers may see something new.
+    pub fn stamp(&self) -> (u64, u64) {
+        let world = self.world.lock();
+        (world.last, world.ended)
+    }
+    /// What a reader may read from `from` on. No call of a client: it cannot fail, and no fault strikes.
+    pub fn look(&self, topic: &TopicName, shard: Shard, from: Offset) -> Vec<Record> {
+        let mut world = self.world.lock();
+        let partition = world.partition(topic, shard);
+        partition.map(|p| p.read(from, usize::MAX)).unwrap_or_default()
     }
 
     /// Sends a shard to another member; its holder is told first. `false`: no such member or shard.

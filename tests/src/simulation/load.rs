@@ -11,17 +11,12 @@ const ACCOUNTS: u64 = 6;
 
 pub struct Load {
     seed: u64,
-    left: u32,
     sent: Vec<String>,
 }
 
 impl Load {
-    pub fn new(seed: u64, payments: u32) -> Self {
-        Self {
-            seed,
-            left: payments,
-            sent: Vec::new(),
-        }
+    pub fn new(seed: u64) -> Self {
+        Self { seed, sent: Vec::new() }
     }
 
     /// Gives every account something to spend.
@@ -33,19 +28,9 @@ impl Load {
         }
     }
 
-    pub fn send_rest(&mut self, log: &Simulated, manifest: &Manifest) {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5eed);
-        while self.left > 0 {
-            self.send_one(&mut rng, log, manifest);
-        }
-    }
-
-    pub fn send_one(&mut self, rng: &mut ChaCha8Rng, log: &Simulated, manifest: &Manifest) {
-        if self.left == 0 {
-            return;
-        }
-        self.left -= 1;
-        let n = self.left;
+    /// Payment number `n`: what it is depends on nothing else, but for one that is sent again.
+    pub fn send(&mut self, n: u32, log: &Simulated, manifest: &Manifest) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ (u64::from(n) << 32));
         let id = format!("p-{}-{n}", self.seed);
         let from = rng.random_range(0..ACCOUNTS);
         let to = (from + rng.random_range(1..ACCOUNTS)) % ACCOUNTS;

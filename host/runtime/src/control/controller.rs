@@ -5,6 +5,7 @@ use super::commands::{Known, answer};
 use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fold::Fold;
+use super::lead::fold_until;
 use super::parked;
 use super::prepare::{Preparations, Workshop};
 use super::quiet;
@@ -43,6 +44,8 @@ pub struct Controller {
     pub(super) candidates: BTreeMap<u64, Result<(), Refusal>>,
     pub(super) next_control: Offset,
     pub(super) next_status: Offset,
+    /// The term of this leader.
+    pub(super) term: u64,
     /// An append was not answered: the status topic knows whether it is there.
     pub(super) unsure: bool,
     /// Events not yet recorded.
@@ -78,10 +81,12 @@ impl Controller {
     pub fn step(&mut self, max_wait: Duration) -> Result<(), ControlError> {
         match self.wait(max_wait).and_then(|()| self.catch_up()) {
             Ok(()) => {}
-            Err(error) => return self.forgive(error.into()),
+            Err(error) => return self.forgive(error),
         }
         match self.act() {
             Ok(()) => self.publish(),
+            // The facts are another's: this process must tell its workers nothing more.
+            Err(deposed @ ControlError::Deposed { .. }) => return Err(deposed),
             Err(error) => {
                 // What was recorded before the error takes effect all the same.
                 self.publish();
@@ -111,7 +116,7 @@ impl Controller {
         self.come_to_rest()
     }
 
-    fn wait(&mut self, max_wait: Duration) -> Result<(), LogError> {
+    fn wait(&mut self, max_wait: Duration) -> Result<(), ControlError> {
         if !max_wait.is_zero() {
             if let Some((commit, _)) = self.shown.waiting.front() {
                 self.log.wait_durable(*commit, max_wait)?;
@@ -125,16 +130,23 @@ impl Controller {
 
     /// After an unanswered append: reads what the status topic has behind the fold. Only a log on another machine
     /// leaves an append unanswered, and what it lets be read is durable.
-    fn catch_up(&mut self) -> Result<(), LogError> {
-        if self.unsure {
-            self.next_status = fold_from(&*self.log, &self.manifest, self.next_status, &mut self.fold)?;
-            self.unsure = false;
+    fn catch_up(&mut self) -> Result<(), ControlError> {
+        if !self.unsure {
+            return Ok(());
         }
+        // All of it or nothing: what another leader has decided never becomes this one's.
+        let mut ahead = self.fold.clone();
+        let next = fold_until(&*self.log, &self.manifest, self.next_status, None, &mut ahead)?;
+        if ahead.term != self.term {
+            let (own, theirs) = (self.term, ahead.term);
+            return Err(ControlError::Deposed { own, theirs });
+        }
+        (self.fold, self.next_status, self.unsure) = (ahead, next, false);
         Ok(())
     }
 
     /// Appends facts, all or none, and folds them. Only then may anybody act on them.
-    pub(super) fn record(&mut self, news: Vec<News>) -> Result<(), LogError> {
+    pub(super) fn record(&mut self, news: Vec<News>) -> Result<(), ControlError> {
         if news.is_empty() {
             return Ok(());
         }
@@ -149,6 +161,7 @@ impl Controller {
                 v: VERSION,
                 at,
                 epoch,
+                term: self.term,
                 command,
                 fact,
             };
@@ -158,15 +171,29 @@ impl Controller {
         }
         self.unsure = true;
         let appended = self.log.append(records)?;
-        self.unsure = false;
-        self.fold = ahead;
-        self.next_status = appended.offsets.last().map_or(self.next_status, |last| last.next());
         self.shown.commit = appended.commit;
+        if self.another_wrote(&appended.offsets)? {
+            self.catch_up()?;
+        } else {
+            self.unsure = false;
+            self.fold = ahead;
+            self.next_status = appended.offsets.last().map_or(self.next_status, |last| last.next());
+        }
         if self.fold.paused.is_none() || moves_again {
             // A pause that follows at once is another pause.
             self.rest = Rest::default();
         }
         Ok(())
+    }
+
+    /// Does a record that this leader does not know lie before what it has just appended? Offsets have gaps.
+    fn another_wrote(&self, own: &[Offset]) -> Result<bool, LogError> {
+        let Some(first) = own.first().filter(|first| **first > self.next_status) else {
+            return Ok(false);
+        };
+        let status = Purpose::Status.topic(&self.manifest.name);
+        let next = self.log.read(&status, wire::ONLY, self.next_status, 1)?;
+        Ok(next.first().is_some_and(|record| record.offset < *first))
     }
 
     fn hear_commands(&mut self) -> Result<(), ControlError> {
@@ -265,24 +292,6 @@ impl Controller {
             }
             self.view.show(state);
         }
-    }
-}
-
-/// Folds the status topic from `next` on; returns where to go on.
-pub(super) fn fold_from(
-    log: &dyn Log,
-    manifest: &Manifest,
-    mut next: Offset,
-    fold: &mut Fold,
-) -> Result<Offset, LogError> {
-    let status = Purpose::Status.topic(&manifest.name);
-    loop {
-        let page = log.read(&status, wire::ONLY, next, PAGE)?;
-        let Some(last) = page.last() else { return Ok(next) };
-        next = last.offset.next();
-        page.iter()
-            .filter_map(wire::read_status)
-            .for_each(|status| fold.apply(status));
     }
 }
 

@@ -12,6 +12,9 @@ pub enum ControlError {
     /// A stage cannot run what it should: fix the manifest or give back the component.
     #[error("stage {stage} cannot start: {refusal}")]
     Stage { stage: StageName, refusal: Refusal },
+    /// Facts of this process are void from now on: it must stop.
+    #[error("another process decides for this pipeline (term {theirs}, this one had term {own}): this one stops")]
+    Deposed { own: u64, theirs: u64 },
     /// A worker met something that it cannot get over: the process should stop.
     #[error("worker {worker} stopped: {because}")]
     Worker { worker: usize, because: String },
@@ -22,6 +25,7 @@ impl ControlError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Log(LogError::PartitionCount { .. }) => codes::LOG_PARTITIONS,
+            Self::Deposed { .. } => codes::CONTROL_DEPOSED,
             Self::Log(_) | Self::Worker { .. } => codes::LOG_FAILED,
             Self::Stage { refusal, .. } => refusal.code,
         }

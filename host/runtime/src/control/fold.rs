@@ -13,6 +13,9 @@ use uuid::Uuid;
 #[serde(rename_all = "kebab-case")]
 pub struct Fold {
     pub epoch: u64,
+    /// Of the present leader.
+    #[serde(skip)]
+    pub term: u64,
     /// Intake is closed.
     pub paused: Option<Paused>,
     /// The last drain since the last resume.
@@ -134,17 +137,32 @@ pub enum Progress {
 }
 
 impl Fold {
+    /// Was it recorded by the leader of its time? Everybody who reads the topic finds the same.
+    pub fn heeds(&self, status: &Status) -> bool {
+        match status.fact {
+            // Of two that claim one term, the first in the topic has it.
+            Fact::Leading => status.term > self.term,
+            _ => status.term >= self.term,
+        }
+    }
+
     pub fn apply(&mut self, status: Status) {
+        if !self.heeds(&status) {
+            return;
+        }
         let Status {
             at,
             epoch,
+            term,
             command,
             fact,
             ..
         } = status;
+        self.term = term;
         self.epoch = self.epoch.max(epoch);
         let mut deployment = None;
         let progress = match fact {
+            Fact::Leading => return,
             Fact::Started { stages } => {
                 for (stage, version) in stages {
                     let begun = Live {
@@ -379,7 +397,7 @@ impl Fold {
             Fact::Resumed { .. } => self.paused.is_some(),
             Fact::Unparking { .. } | Fact::Unparked { .. } => true,
             Fact::AtFault { .. } | Fact::Retried { .. } => true,
-            Fact::Switched { .. } | Fact::Refused { .. } => false,
+            Fact::Leading | Fact::Switched { .. } | Fact::Refused { .. } => false,
             Fact::Deployment { number, state, .. } => match state {
                 DeploymentState::Pausing | DeploymentState::Promoted => true,
                 DeploymentState::RolledBack => self.deployments.get(number).is_some_and(Deployment::under_way),

@@ -10,6 +10,7 @@ mod deployment;
 mod error;
 mod fit;
 pub mod fold;
+mod lead;
 mod parked;
 mod prepare;
 mod quiet;

@@ -74,19 +74,30 @@ fn behind(log: &dyn Log, topic: &TopicName, shard: Shard, next: Offset) -> Resul
     Ok(Some(end.0 - next.0))
 }
 
+/// Why a pipeline is not known to be complete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Incomplete {
+    /// As long as nothing happens it stays so.
+    #[error("{0}")]
+    Found(String),
+    /// The view may answer when it is asked again.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
 /// Does the manifest's `complete-when` hold? The error says what is there instead.
-pub fn complete(condition: Option<&Condition>, views: &Views) -> Result<(), String> {
+pub fn complete(condition: Option<&Condition>, views: &Views) -> Result<(), Incomplete> {
     let Some(Condition { at, equals }) = condition else {
         return Ok(());
     };
-    let found = field(at, views)?;
+    let found = field(at, views).map_err(Incomplete::Unanswered)?;
     if same(&found, equals) {
         return Ok(());
     }
-    Err(format!(
+    Err(Incomplete::Found(format!(
         "view {}{} is {found}, complete when it is {equals}",
         at.view, at.field
-    ))
+    )))
 }
 
 /// What still blocks, by name: first what the manifest's view lists, then what is in the way of being quiescent.
@@ -102,7 +113,8 @@ pub fn blocking(manifest: &Manifest, views: &Views, obstacles: &[String]) -> Vec
     }
     names.extend(super::parked::blocking(manifest, views));
     if names.is_empty() {
-        names.extend(complete(manifest.drain.complete_when.as_ref(), views).err());
+        let why = complete(manifest.drain.complete_when.as_ref(), views).err();
+        names.extend(why.map(|why| why.to_string()));
     }
     names.extend_from_slice(obstacles);
     names

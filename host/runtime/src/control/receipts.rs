@@ -65,8 +65,21 @@ pub fn announced(log: &dyn Log, manifest: &Manifest, deployment: &Deployment) ->
     Ok(found)
 }
 
+/// Which part of the journals is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    SinceThePause,
+    /// The clock may have been set back since.
+    Everywhere,
+}
+
 /// All receipts of a deployment, announced or not: after a restart the journals know more than the facts.
-pub fn all(log: &dyn Log, manifest: &Manifest, deployment: &Deployment) -> Result<Vec<TaskReceipt>, LogError> {
+pub fn all(
+    log: &dyn Log,
+    manifest: &Manifest,
+    deployment: &Deployment,
+    place: Where,
+) -> Result<Vec<TaskReceipt>, LogError> {
     let journal = Purpose::Journal.topic(&manifest.name);
     let mut found = Vec::new();
     for shard in (0..manifest.partitions).map(Shard) {
@@ -76,7 +89,11 @@ pub fn all(log: &dyn Log, manifest: &Manifest, deployment: &Deployment) -> Resul
             shard,
             deployment,
         };
-        found.append(&mut search.forward(search.begin()?, None)?);
+        let from = match place {
+            Where::SinceThePause => search.begin()?,
+            Where::Everywhere => log.bounds(&journal, shard)?.start,
+        };
+        found.append(&mut search.forward(from, None)?);
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use super::controller::Controller;
 use super::error::ControlError;
-use super::quiet;
+use super::quiet::{self, Incomplete};
 use super::wire::News;
 use fermata_core::control::Fact;
 use fermata_core::journal::Counts;
@@ -47,14 +47,15 @@ impl Controller {
             // Nothing ends that is parked.
             let complete = match self.rest.parked() {
                 0 => quiet::complete(self.manifest.drain.complete_when.as_ref(), &self.views),
-                parked => Err(format!("{parked} records are parked")),
+                parked => Err(Incomplete::Found(format!("{parked} records are parked"))),
             };
             match complete {
                 Ok(()) => {
                     self.record(vec![News::of(drain.command, Fact::Drained { took_ms: waited })])?;
                     return Ok(());
                 }
-                Err(_) => self.rest.incomplete_at = Some(sequences),
+                Err(Incomplete::Found(_)) => self.rest.incomplete_at = Some(sequences),
+                Err(Incomplete::Unanswered(_)) => {}
             }
         }
         if waited >= drain.timeout_ms {

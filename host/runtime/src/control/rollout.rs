@@ -4,11 +4,12 @@ use super::controller::Controller;
 use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fit;
+use super::receipts;
 use super::wire::News;
 use crate::board::WorkerEvent;
 use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact};
-use fermata_core::ports::{LogError, Moment};
+use fermata_core::ports::Moment;
 use fermata_core::{Shard, StageName};
 
 impl Controller {
@@ -131,6 +132,9 @@ impl Controller {
             .map(|d| d.number)
             .collect();
         for number in open {
+            if self.unheard(number) {
+                self.gather(number, receipts::Where::Everywhere)?;
+            }
             while let Some(news) = self.next_of(number) {
                 let probation = reaches_probation(&news);
                 self.record(news)?;
@@ -255,27 +259,40 @@ impl Controller {
         })
     }
 
+    /// Every shard runs the new version, and not every one has said that it switched: its worker ended between the
+    /// commit and the word.
+    fn unheard(&self, number: u64) -> bool {
+        let waits = |d: &&Deployment| matches!(d.state(), DeploymentState::Pausing | DeploymentState::Switching);
+        let deployment = self.fold.deployments.get(&number).filter(waits);
+        deployment.is_some_and(|d| self.shards().any(|s| !d.switched.contains_key(&s)) && self.all_report(d))
+    }
+
     /// Receipts that the journals have and the facts do not: the process ended between the two.
-    pub(super) fn gather_receipts(&mut self) -> Result<(), LogError> {
+    pub(super) fn gather_receipts(&mut self) -> Result<(), ControlError> {
         let live: Vec<u64> = self.fold.stages.values().map(|l| l.deployment).collect();
         for number in live {
-            let Some(deployment) = self.fold.deployments.get(&number) else {
-                continue;
+            let open = self.fold.deployments.get(&number);
+            if open.is_some_and(|d| d.state() != DeploymentState::Promoted) {
+                self.gather(number, receipts::Where::SinceThePause)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, number: u64, place: receipts::Where) -> Result<(), ControlError> {
+        let Some(deployment) = self.fold.deployments.get(&number) else {
+            return Ok(());
+        };
+        for receipt in receipts::all(&*self.log, &self.manifest, deployment, place)? {
+            let switched = Switched {
+                deployment: number,
+                stage: receipt.stage,
+                shard: receipt.shard,
+                pause_micros: receipt.pause_micros,
+                synced_micros: None,
+                rollback: receipt.rollback,
             };
-            if deployment.state() == DeploymentState::Promoted {
-                continue;
-            }
-            for receipt in super::receipts::all(&*self.log, &self.manifest, deployment)? {
-                let switched = Switched {
-                    deployment: number,
-                    stage: receipt.stage,
-                    shard: receipt.shard,
-                    pause_micros: receipt.pause_micros,
-                    synced_micros: None,
-                    rollback: receipt.rollback,
-                };
-                self.record(switched.news(&self.fold))?;
-            }
+            self.record(switched.news(&self.fold))?;
         }
         Ok(())
     }

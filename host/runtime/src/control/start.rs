@@ -1,9 +1,10 @@
 //! From the logs to a running control plane: whatever state the last process was killed in.
 
-use super::controller::{Controller, Shown, directive, fold_from};
+use super::controller::{Controller, Shown, directive};
 use super::error::{ControlError, Refusal};
 use super::fit;
 use super::fold::Fold;
+use super::lead::{self, fold_until};
 use super::prepare::{Preparations, Preparing, Workshop};
 use super::rest::Rest;
 use super::rollout::goes;
@@ -48,7 +49,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
     let mut fold = Fold::default();
     let status = log.bounds(&Purpose::Status.topic(&manifest.name), wire::ONLY)?;
     let control = log.bounds(&Purpose::Control.topic(&manifest.name), wire::ONLY)?;
-    let next_status = fold_from(&*log, &manifest, status.start, &mut fold)?;
+    let next_status = fold_until(&*log, &manifest, status.start, None, &mut fold)?;
     // What was recorded before this start is on disk, or this start would not have found it.
     let found = ControlState {
         flow: Flow::of(&fold, false),
@@ -56,6 +57,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         fold: fold.clone(),
     };
 
+    let lead = lead::take(&*log, &manifest, &*clock, &mut fold, next_status)?;
     let workshop = Workshop {
         executor,
         artifacts,
@@ -91,6 +93,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
             v,
             at,
             epoch,
+            term: lead.term,
             command: *command,
             fact: fact.clone(),
         });
@@ -116,11 +119,15 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         versions,
         candidates: BTreeMap::new(),
         next_control: control.start,
-        next_status,
+        next_status: lead.next,
+        term: lead.term,
         unsure: false,
         inbox: VecDeque::new(),
         rest: Rest::default(),
-        shown: Shown::default(),
+        shown: Shown {
+            commit: lead.commit,
+            ..Shown::default()
+        },
     };
     controller.record(news)?;
     controller.gather_receipts()?;

@@ -73,8 +73,9 @@ pub fn record(
     let mut tasks = Vec::with_capacity(shard.tasks.len());
     for task in &mut shard.tasks {
         let events = std::mem::take(&mut task.events);
-        let live = task.loaded.id();
-        let version = versions.index(live, || version_entry(&task.loaded));
+        let version = versions.index(task.runs(), || {
+            task.ran.clone().unwrap_or_else(|| version_entry(&task.loaded))
+        });
         let events = events
             .into_iter()
             .map(|(by, what)| Event {

@@ -78,7 +78,7 @@ impl Worker {
         let state = self.shards.get(&shard)?;
         let tasks = state.tasks.iter().map(|task| {
             let report = TaskReport {
-                version: Some(task.loaded.id()),
+                version: Some(task.runs()),
                 deployment: task.deployment,
                 counts: task.counts,
                 positions: task.positions.clone(),

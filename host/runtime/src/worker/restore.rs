@@ -23,11 +23,11 @@ impl Worker {
 
     fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let topic = Purpose::Journal.topic(&self.spec.manifest.name);
-        // What lies behind an open transaction may be the journal's true end, and a transaction that released parked
-        // records or cut over moves no position by which it could be told.
+        // An earlier owner's open transaction may hide newer records, even such as moved no position (a cutover,
+        // a release of parked records).
         let bounds = self.spec.log.bounds(&topic, shard)?;
-        if bounds.high > bounds.end {
-            let found = format!("an open transaction hides the end of {topic}/{shard}");
+        if bounds.end < bounds.high {
+            let found = format!("shard {shard}: an open transaction hides the end of its journal");
             return Err(LogError::Away(found).into());
         }
         let last = self.spec.log.last(&topic, shard)?;

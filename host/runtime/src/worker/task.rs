@@ -232,6 +232,12 @@ impl Task {
             .expect("the context is back whenever no call is under way")
     }
 
+    /// What the task runs as the journal has it: while a cutover is owed, not yet the loaded version.
+    pub fn runs(&self) -> VersionId {
+        let owed = self.ran.as_ref().and_then(VersionEntry::id);
+        owed.unwrap_or_else(|| self.loaded.id())
+    }
+
     /// The last tick that the task has processed.
     pub fn now(&self) -> Timestamp {
         self.context().now

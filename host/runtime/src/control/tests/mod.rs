@@ -8,6 +8,7 @@ mod candidates;
 mod commands;
 mod drains;
 mod durability;
+mod lead;
 mod parked;
 mod restarts;
 mod rollouts;

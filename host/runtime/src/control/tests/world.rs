@@ -118,8 +118,8 @@ impl World {
         world
     }
 
-    /// The process dies and begins again; workers have not reported yet.
-    pub fn restart(&mut self) {
+    /// The process dies and begins again; workers have not reported yet. Returns the leader that was.
+    pub fn restart(&mut self) -> Controller {
         let spec = ControllerSpec {
             manifest: self.manifest.clone(),
             log: self.log.clone(),
@@ -132,7 +132,7 @@ impl World {
         };
         let (board, controller) = start(spec).expect("a restart");
         self.board = board;
-        self.controller = controller;
+        std::mem::replace(&mut self.controller, controller)
     }
 
     /// Somebody edits the configuration of stage `account`; the manifest is read at the next restart.

@@ -201,7 +201,7 @@ fn a_check_says_how_far_a_component_comes() {
         .expect("checks");
     assert_eq!(
         (&last["check"], &last["code"]),
-        (&"init".into(), &"F0204".into()),
+        (&"init".into(), &"F0207".into()),
         "{found}"
     );
     cli.fails(&["component", "check", "/there/is/no/such.wasm"], 3);

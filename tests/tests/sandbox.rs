@@ -193,7 +193,7 @@ fn what_is_no_stage_is_refused_and_the_pipeline_goes_on() {
         4,
     );
     assert!(
-        said.contains("F0204"),
+        said.contains("F0207"),
         "another stage refuses this one's configuration: {said}"
     );
     assert_eq!(version(&cli), "1.0.0");

@@ -126,6 +126,13 @@ fn faults(error: &ValidationError<'_>, schema: &Value, config: &Filled) -> Vec<C
             };
             unexpected.iter().map(one).collect()
         }
+        // So speaks a schema that has no properties at all.
+        ValidationErrorKind::FalseSchema => vec![ConfigFault {
+            pointer: at,
+            found: "holds a key, and the component's config-schema has none: the component takes no configuration, or \
+                    its author has not declared it"
+                .to_owned(),
+        }],
         _ => {
             // The text quotes what was found.
             let said = if config.holds_secrets() {

@@ -176,6 +176,10 @@ impl Plane {
     /// Only what was asked for happens, and each command does one thing.
     fn effect(&mut self, status: &Status) -> Result<(), Violation> {
         let Some(id) = status.command else { return Ok(()) };
+        // What a resume does besides, in the same append.
+        if matches!(status.fact, Fact::Retried { .. }) && self.asked.contains_key(&id) {
+            return Ok(());
+        }
         let effect = match &status.fact {
             Fact::Refused { code, .. } => {
                 self.counted.refused += 1;

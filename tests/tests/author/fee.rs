@@ -18,6 +18,7 @@ impl Stage for Fee {
             .input("in", &[1])
             .output("out", &[1])
             .store(StoreDecl::new("fees", 1))
+            .config(r#"{"type":"object","additionalProperties":false,"properties":{"percent":{"type":"integer"}}}"#)
     }
 
     fn init(config: Self::Config) -> Result<Self, String> {

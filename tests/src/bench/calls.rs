@@ -51,6 +51,9 @@ pub fn measure(rounds: usize, payments: u64) -> Outcome<Vec<Calls>> {
         .collect())
 }
 
+/// A running stage, and its host context between two calls.
+type Stage = (Box<dyn Instance>, Option<Box<dyn HostCalls>>);
+
 #[derive(Clone, Debug, Default)]
 struct Spent {
     nanos: Vec<u64>,
@@ -78,7 +81,7 @@ fn run(manifest: &Manifest, kind: Kind, payments: u64) -> Outcome<Vec<Spent>> {
             Box::new(NativeArtifacts::default()),
         ),
     };
-    let mut stages: Vec<(Box<dyn Instance>, Option<Box<dyn HostCalls>>)> = Vec::new();
+    let mut stages: Vec<Stage> = Vec::new();
     for stage in &manifest.stages {
         let artifact = artifacts.resolve(&stage.component)?;
         let version = executor.prepare(&artifact, &stage.config.to_string(), &stage.limits)?;

@@ -67,10 +67,10 @@ impl Known<'_> {
                     };
                     news.push(News::of(drain.command, fact));
                 }
+                news.push(mine(Fact::Resumed { by: by.clone() }));
                 if (self.stopped)() {
-                    news.push(mine(Fact::Retried { by: by.clone() }));
+                    news.push(mine(Fact::Retried { by }));
                 }
-                news.push(mine(Fact::Resumed { by }));
                 Ok(news)
             }
             Verb::Drain { timeout_ms } => {

@@ -1,5 +1,6 @@
 //! Misbehaving guests. Each folder of `tests/hostile` says what a guest does and what must come of it; each runs in a
-//! pipeline with sound neighbours, and those must not notice: other keys of its shard, the other shard, other stages.
+//! pipeline with sound neighbours, and those must not notice: other keys of its shard, the other shard, other stages,
+//! other validators.
 
 mod deployed;
 mod fixture;
@@ -9,6 +10,7 @@ mod guest;
 mod latency;
 mod pipeline;
 mod proof;
+mod validator;
 mod watched;
 
 use fixture::{Fixture, Verdict};
@@ -67,13 +69,16 @@ fn prove(fixture: &Fixture) -> Line {
     let without = Seen::of(fixture, false);
     let compared = proof::neighbours(fixture, &with, &without);
     let dead_letters = proof::verdict(fixture, &with);
+    if expect.lies {
+        proof::lied(fixture, &with, &without);
+    }
     proof::books(fixture, &with);
     line(dead_letters, format!("equal ({compared} records, entries, figures)"))
 }
 
 fn table(lines: &[Line]) -> String {
     let mut text = format!(
-        "\n{:<22} {:<16} {:>4}  {:<40} {}\n",
+        "\n{:<34} {:<24} {:>4}  {:<40} {}\n",
         "GUEST", "VERDICT", "DEAD", "NEIGHBOURS, BYTE FOR BYTE", "WHAT IT DID"
     );
     for line in lines {
@@ -86,7 +91,7 @@ fn table(lines: &[Line]) -> String {
         } = line;
         writeln!(
             text,
-            "{name:<22} {verdict:<16} {dead_letters:>4}  {neighbours:<40} {did}"
+            "{name:<34} {verdict:<24} {dead_letters:>4}  {neighbours:<40} {did}"
         )
         .expect("a String grows");
     }

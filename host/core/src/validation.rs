@@ -105,7 +105,9 @@ impl Policy {
     pub fn permits(&self, code: &str) -> bool {
         let kebab = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let room = MAX_CODE - 1 - self.name.as_str().len();
-        (1..=room).contains(&code.len()) && code.bytes().all(kebab) && !RESERVED.iter().any(|own| code.starts_with(own))
+        // As a stage's own code has to be, which may pass this one on.
+        let word = !code.starts_with('-') && !code.ends_with('-') && code.bytes().all(kebab);
+        word && (1..=room).contains(&code.len()) && !RESERVED.iter().any(|own| code.starts_with(own))
     }
 }
 
@@ -171,6 +173,9 @@ mod tests {
             "accepted",
             "no-verdict",
             "é",
+            "-",
+            "-fast",
+            "fast-",
             &longer,
         ] {
             assert!(!policy.permits(bad), "{bad}");

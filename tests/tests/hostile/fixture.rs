@@ -3,6 +3,7 @@
 use super::guest::{self, Stage};
 use fermata_core::ports::Artifact;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hostile");
@@ -27,6 +28,9 @@ pub struct Fixture {
     pub config: serde_json::Map<String, serde_json::Value>,
     /// A guest of its own, in WebAssembly text.
     pub wat: Option<Wat>,
+    /// It is not the stage that misbehaves but this validator in front of it: an entry as in a manifest, for the guest
+    /// in `tests/guests/hostile-validator` or the text.
+    pub validator: Option<toml::Table>,
     /// Limits of the stage, as in a manifest.
     #[serde(default)]
     pub limits: toml::Table,
@@ -43,6 +47,12 @@ pub struct Expect {
     pub says: String,
     #[serde(default)]
     pub dead_letters: usize,
+    /// The memo of the bad key is not what it would be.
+    #[serde(default)]
+    pub lies: bool,
+    /// How often each verdict of the validator is counted.
+    #[serde(default)]
+    pub counted: BTreeMap<String, u64>,
     /// Whom it must not touch.
     #[serde(default)]
     pub neighbours: Neighbours,
@@ -59,19 +69,21 @@ pub enum Neighbours {
     Keys,
     /// The whole stage misbehaves: other stages only.
     Stages,
+    /// Its shard stands still: other shards, and on its own other stages.
+    Shards,
 }
 
 /// Parts of a module around which the test's harness puts the rest; see `guest.rs` of the engine's tests.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Wat {
-    /// What `process` does with a value that begins with `b`; ends with `return` or `unreachable`.
-    bad: Option<String>,
-    init: Option<String>,
+    /// What `process` or `validate` does with a value that begins with `b`; ends with `return` or `unreachable`.
+    pub bad: Option<String>,
+    pub init: Option<String>,
     describe: Option<String>,
     /// Further fields of the module.
-    more: String,
-    pages: Option<u32>,
+    pub more: String,
+    pub pages: Option<u32>,
     /// The version of the contract that it is made for.
     contract: Option<String>,
     /// The whole module instead, and its world.
@@ -123,15 +135,25 @@ impl Fixture {
 
     /// Does the stage put out a record for one that triggers?
     pub fn speaks(&self) -> bool {
+        if self.validator.is_some() {
+            let by_record = self.expect.neighbours == Neighbours::Keys;
+            return !(by_record && matches!(self.expect.verdict(), Verdict::DeadLetter(_)));
+        }
         let elsewhere = ["in", "on"].iter().any(|key| self.config.contains_key(*key));
         elsewhere || self.expect.replay_differs
     }
 
+    /// The stage.
     pub fn artifact(&self) -> Artifact {
         match &self.wat {
-            Some(wat) => wat.artifact(),
-            None => component("hostile-1.0.0"),
+            Some(wat) if self.validator.is_none() => wat.artifact(),
+            _ => component("hostile-1.0.0"),
         }
+    }
+
+    /// Every record passes as if the validator were sound.
+    pub fn changes_nothing(&self) -> bool {
+        self.validator.is_some() && self.expect.verdict() == Verdict::Accepted
     }
 }
 
@@ -143,14 +165,16 @@ pub fn component(name: &str) -> Artifact {
 
 impl Wat {
     fn artifact(&self) -> Artifact {
-        let world = self.world.as_deref().unwrap_or("stage");
+        self.encode("stage", &self.stage().text())
+    }
+
+    /// Of a world, unless it names one itself.
+    pub fn encode(&self, world: &str, text: &str) -> Artifact {
+        let world = self.world.as_deref().unwrap_or(world);
         if let Some(module) = &self.module {
             return guest::component(self.wit.as_deref(), world, module);
         }
-        let module = self
-            .stage()
-            .text()
-            .replacen("(module", &format!("(module {}", self.imports), 1);
+        let module = text.replacen("(module", &format!("(module {}", self.imports), 1);
         match &self.contract {
             Some(version) => {
                 let other = |text: &str| text.replace("@0.1.0", &format!("@{version}"));

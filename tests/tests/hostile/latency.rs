@@ -60,7 +60,7 @@ fn instance(fixture: &Fixture) -> Duration {
 
 /// How long the fuel of one record lasts. After a fault there is no used instance: one verdict, on a fresh one.
 fn fuel(fixture: &Fixture, instance: Duration) -> Duration {
-    let mut bench = Bench::new(manifest(fixture), fixture.artifact());
+    let mut bench = Bench::new(manifest(fixture), fixture);
     let mut timed = || {
         let begun = Instant::now();
         bench.put("work", BAD, BAD);
@@ -73,7 +73,7 @@ fn fuel(fixture: &Fixture, instance: Duration) -> Duration {
 
 /// Microseconds from a neighbour's arrival to its end, on the same shard.
 fn rounds(fixture: &Fixture, looping: bool) -> Vec<u64> {
-    let mut bench = Bench::new(manifest(fixture), fixture.artifact());
+    let mut bench = Bench::new(manifest(fixture), fixture);
     let neighbour = bench.key_beside(BAD);
     let mut seen = 0;
     let mut round = |n: usize| {

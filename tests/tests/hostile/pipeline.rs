@@ -1,13 +1,15 @@
 //! A guest among sound neighbours, on the simulated log and clock with the real engine.
 
 use super::fixture::{Fixture, component};
-use fermata_core::manifest::{Manifest, parse::parse};
-use fermata_core::names::Purpose;
+use super::validator;
+use fermata_core::manifest::{Manifest, Stage, parse::parse};
+use fermata_core::names::{Purpose, stores};
 use fermata_core::ports::{Artifact, ArtifactError, Artifacts, Executor, Log, Namespace, NoProbe, StateStore, Version};
 use fermata_core::{Digest, Header, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, partition};
 use fermata_engine::{Compile, EngineOptions, WasmExecutor};
 use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
-use fermata_runtime::control::{Refusal, config_json};
+use fermata_runtime::control::Refusal;
+use fermata_runtime::guarded;
 use fermata_runtime::views::{ViewFailure, Views};
 use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, meters, topics};
 use fermata_tests::simulated::{Faults, Mode, Simulated};
@@ -63,7 +65,7 @@ pub static ENGINE: LazyLock<WasmExecutor> = LazyLock::new(|| {
 pub fn prepare(fixture: &Fixture) -> Result<Arc<dyn Version>, Refusal> {
     let manifest = manifest(fixture);
     let stage = manifest.stage("hostile").expect("it is in the manifest");
-    Ok(ENGINE.prepare(&fixture.artifact(), &config_json(stage), &stage.limits)?)
+    Shelf::of(fixture).prepare(stage).map(|(version, _)| version)
 }
 
 /// The pipeline with the guest's configuration and limits.
@@ -72,7 +74,11 @@ pub fn manifest(fixture: &Fixture) -> Manifest {
         true => String::new(),
         false => format!("[stage.hostile.limits]\n{}", fixture.limits),
     };
-    let mut manifest = parse("hostile.toml", &format!("{MANIFEST}\n{limits}")).unwrap_or_else(|e| panic!("{e}"));
+    let mut manifest = parse(
+        "hostile.toml",
+        &validator::attach(&format!("{MANIFEST}\n{limits}"), fixture),
+    )
+    .unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
     for stage in manifest.stages.iter_mut().filter(|s| s.name.as_str() == "hostile") {
         stage.config = fixture.config.clone().into();
     }
@@ -132,9 +138,13 @@ impl Seen {
         if sound {
             for stage in &mut manifest.stages {
                 stage.config = json!({});
+                let guards = stage.validators.iter_mut();
+                for guard in guards.filter(|v| v.policy.name.as_str() == validator::GUARD) {
+                    guard.config = validator::sound();
+                }
             }
         }
-        let mut bench = Bench::new(manifest, fixture.artifact());
+        let mut bench = Bench::new(manifest, fixture);
         let trigger = if bad || sound { BAD } else { "skip" };
         bench.send(0..WAVE, trigger);
         bench.rest();
@@ -146,19 +156,46 @@ impl Seen {
     }
 }
 
-/// Components by digest.
+/// Components by the names of the manifest, and by digest.
 #[derive(Clone)]
-pub struct Shelf(Vec<Artifact>);
+pub struct Shelf(Vec<(&'static str, Artifact)>);
+
+impl Shelf {
+    fn of(fixture: &Fixture) -> Self {
+        let mut all = vec![
+            ("builtin:hostile@1.0.0", fixture.artifact()),
+            ("builtin:echo@1.0.0", component("echo-1.0.0")),
+        ];
+        if fixture.validator.is_some() {
+            let guest = component("hostile-validator-1.0.0");
+            let guard = fixture
+                .wat
+                .as_ref()
+                .map_or_else(|| guest.clone(), |wat| wat.validator());
+            all.extend([("builtin:guard@1.0.0", guard), ("builtin:calm@1.0.0", guest)]);
+        }
+        Self(all)
+    }
+
+    /// A stage with its validators, and what the journal keeps of it.
+    fn prepare(&self, stage: &Stage) -> Result<(Arc<dyn Version>, String), Refusal> {
+        let component = self.resolve(&stage.component)?;
+        let setup = guarded::setup(stage, self)?;
+        let version = guarded::prepare(&*ENGINE, self, &component, &setup, &stage.limits)?;
+        Ok((version, setup))
+    }
+}
 
 impl Artifacts for Shelf {
     fn resolve(&self, reference: &str) -> Result<Artifact, ArtifactError> {
-        Err(ArtifactError::NotFound {
+        let found = self.0.iter().find(|(name, _)| *name == reference);
+        found.map(|(_, a)| a.clone()).ok_or_else(|| ArtifactError::NotFound {
             reference: reference.into(),
-            found: "only digests are known here".into(),
+            found: "it is not on the shelf".into(),
         })
     }
     fn get(&self, digest: &Digest) -> Result<Artifact, ArtifactError> {
-        let found = self.0.iter().find(|a| a.digest == *digest).cloned();
+        let found = self.0.iter().map(|(_, a)| a).find(|a| a.digest == *digest).cloned();
         found.ok_or_else(|| ArtifactError::NotFound {
             reference: digest.full(),
             found: "it is not on the shelf".into(),
@@ -179,21 +216,13 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(manifest: Manifest, guest: Artifact) -> Self {
+    pub fn new(manifest: Manifest, fixture: &Fixture) -> Self {
         let manifest = Arc::new(manifest);
         let log = Simulated::new(1, Mode::Kafka, Faults::NONE);
         log.ensure(&topics(&manifest)).expect("no faults");
-        let echo = component("echo-1.0.0");
+        let shelf = Shelf::of(fixture);
         let stages = manifest.stages.iter().map(|stage| {
-            let artifact = if stage.name.as_str() == "hostile" {
-                &guest
-            } else {
-                &echo
-            };
-            let config_json = config_json(stage);
-            let version = ENGINE
-                .prepare(artifact, &config_json, &stage.limits)
-                .unwrap_or_else(|e| panic!("{e}"));
+            let (version, config_json) = shelf.prepare(stage).unwrap_or_else(|e| panic!("{}", e.because));
             let directive = StageDirective {
                 version,
                 config_json,
@@ -228,7 +257,7 @@ impl Bench {
             manifest,
             board,
             worker,
-            shelf: Shelf(vec![guest, echo]),
+            shelf,
         }
     }
 
@@ -343,7 +372,7 @@ impl Bench {
     fn kept(&self) -> Vec<Kept> {
         let (_, state) = self.log.snapshot().expect("no faults");
         let stages = self.manifest.stages.iter().flat_map(|stage| {
-            ["counts", "store", "_timers"].map(|store| Namespace {
+            ["counts", "store", stores::TIMERS, stores::MEMOS].map(|store| Namespace {
                 stage: stage.name.clone(),
                 store: store.into(),
                 schema: 1,

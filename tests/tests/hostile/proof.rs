@@ -1,10 +1,14 @@
 //! What must hold of a run.
 
 use super::fixture::{Fixture, Neighbours, Verdict};
-use super::pipeline::{BAD, ENGINE, Row, Seen};
+use super::pipeline::{BAD, ENGINE, Kept, Row, Seen};
+use super::validator;
 use fermata_core::names::headers as h;
+use fermata_core::names::{metrics, stores};
+use fermata_core::partition;
 use fermata_core::ports::{Artifacts, Executor};
 use fermata_runtime::verify::{Check, Replay, VerifySpec, verify};
+use fermata_runtime::worker::meters::{Series, Value};
 use std::fmt::Debug;
 
 /// Ticks that a run of this length needs at most: some for each record's wave, some for each second, twice.
@@ -27,37 +31,11 @@ pub fn says(fixture: &Fixture, found: &str) {
 
 /// Everything of others is equal to the byte. Answers how many things were compared.
 pub fn neighbours(fixture: &Fixture, with: &Seen, without: &Seen) -> usize {
-    let whole = fixture.expect.neighbours == Neighbours::Stages;
-    let others = |row: &&Row| match whole {
-        true => ["work", "other", "othered"].contains(&row.topic.as_str()) && row.key != BAD,
-        false => row.key != BAD,
-    };
-    let rows = |seen: &Seen| -> Vec<Row> { seen.rows.iter().filter(others).cloned().collect() };
-    let kept = |seen: &Seen| {
-        let all = seen
-            .kept
-            .iter()
-            .filter(|(stage, _, _, key, value)| match stage.as_str() {
-                "beside" => true,
-                "behind" | "hostile" if whole => false,
-                "hostile" => key.starts_with("key-") || value.windows(4).any(|w| w == b"key-"),
-                _ => !key.contains(BAD),
-            });
-        all.cloned().collect::<Vec<_>>()
-    };
-    // Whether the bad record is counted and goes on to the next stage may itself be the matter.
-    let unequal = fixture.config.contains_key("on") || fixture.expect.replay_differs;
-    let series = |seen: &Seen| {
-        let all = seen
-            .series
-            .iter()
-            .filter(|((stage, _, labels), _)| match stage.as_str() {
-                "beside" => true,
-                "hostile" => !whole && !unequal && labels.iter().all(|l| l == "sound"),
-                _ => !whole && !unequal,
-            });
-        all.map(|(k, v)| (k.clone(), *v)).collect::<Vec<_>>()
-    };
+    let (rows, kept, series) = (
+        |seen: &Seen| rows(fixture, seen),
+        |seen: &Seen| kept(fixture, seen),
+        |seen: &Seen| series(fixture, seen),
+    );
     assert!(rows(with).len() >= 100, "{}: too few neighbours", fixture.name);
     assert!(
         !kept(with).is_empty() && !series(with).is_empty(),
@@ -67,6 +45,73 @@ pub fn neighbours(fixture: &Fixture, with: &Seen, without: &Seen) -> usize {
     same(fixture, "records", &rows(with), &rows(without))
         + same(fixture, "entries", &kept(with), &kept(without))
         + same(fixture, "figures", &series(with), &series(without))
+}
+
+/// Their records, and their dead letters, with which sound validators count.
+fn rows(fixture: &Fixture, seen: &Seen) -> Vec<Row> {
+    let shard = partition::shard_of(BAD.as_bytes(), seen.manifest.partitions);
+    let foreign = |row: &Row| {
+        let topics = ["work", "other", "othered"];
+        topics.contains(&row.topic.as_str()) || header(row, h::STAGE) == "beside"
+    };
+    let others = |row: &&Row| match fixture.expect.neighbours {
+        Neighbours::Keys => row.key != BAD || fixture.changes_nothing(),
+        Neighbours::Stages => foreign(row) && row.key != BAD,
+        Neighbours::Shards => row.shard != shard || foreign(row),
+    };
+    let letters = seen
+        .dead
+        .iter()
+        .filter(|row| validator::is_sound(&header(row, h::CODE)));
+    seen.rows.iter().chain(letters).filter(others).cloned().collect()
+}
+
+/// What their stages and validators keep.
+fn kept(fixture: &Fixture, seen: &Seen) -> Vec<Kept> {
+    let shard = partition::shard_of(BAD.as_bytes(), seen.manifest.partitions);
+    let everywhere = fixture.validator.as_ref().is_some_and(misbehaves_everywhere);
+    let own = |key: &str| key.starts_with("guard\0") && (everywhere || key.contains(BAD));
+    let others = |(stage, store, at, key, value): &&Kept| {
+        let by_key = || key.starts_with("key-") || key.contains("\0key-") || value.windows(4).any(|w| w == b"key-");
+        match (fixture.expect.neighbours, stage.as_str()) {
+            (_, "beside") => true,
+            (Neighbours::Stages, "hostile") => store == stores::MEMOS && key.starts_with("before\0"),
+            (Neighbours::Stages, _) => false,
+            (Neighbours::Shards, _) => *at != shard,
+            (Neighbours::Keys, _) if fixture.changes_nothing() => !own(key),
+            (Neighbours::Keys, "hostile") => by_key() && !own(key),
+            (Neighbours::Keys, _) => !key.contains(BAD),
+        }
+    };
+    seen.kept.iter().filter(others).cloned().collect()
+}
+
+/// Their figures.
+fn series(fixture: &Fixture, seen: &Seen) -> Vec<(Series, Value)> {
+    // Whether the bad record is counted and goes on to the next stage may itself be the matter.
+    let partly = fixture.validator.is_some() && fixture.expect.dead_letters == 1;
+    let unequal = fixture.config.contains_key("on") || fixture.expect.replay_differs || partly;
+    let others = |(stage, metric, labels): &Series| {
+        let sound = |label: &String| label == "sound";
+        match (fixture.expect.neighbours, stage.as_str()) {
+            (_, "beside") => true,
+            (Neighbours::Shards, _) => false,
+            (Neighbours::Stages, "hostile") if metric == metrics::VALIDATOR_RECORDS => labels[0] == "before",
+            (Neighbours::Stages, _) => false,
+            (_, "hostile") if metric == metrics::VALIDATOR_RECORDS => {
+                labels[0] != validator::GUARD && (sound(&labels[1]) || fixture.changes_nothing())
+            }
+            (_, "hostile") => !unequal && labels.iter().all(sound),
+            _ => !unequal,
+        }
+    };
+    let all = seen.series.iter().filter(|(series, _)| others(series));
+    all.map(|(series, value)| (series.clone(), *value)).collect()
+}
+
+fn misbehaves_everywhere(guard: &toml::Table) -> bool {
+    let config = guard.get("config").and_then(toml::Value::as_table);
+    config.and_then(|c| c.get("on")).and_then(toml::Value::as_str) == Some("every")
 }
 
 fn same<T: PartialEq + Debug>(fixture: &Fixture, what: &str, with: &[T], without: &[T]) -> usize {
@@ -81,7 +126,10 @@ fn same<T: PartialEq + Debug>(fixture: &Fixture, what: &str, with: &[T], without
 /// What came of the guest itself. Answers the number of dead letters.
 pub fn verdict(fixture: &Fixture, seen: &Seen) -> usize {
     let (name, expect) = (&fixture.name, &fixture.expect);
-    assert_eq!(seen.dead.len(), expect.dead_letters, "{name}: {:#?}", seen.dead);
+    // Those of sound validators are their neighbours' matter.
+    let sound = |row: &&Row| validator::is_sound(&header(row, h::CODE));
+    let dead: Vec<&Row> = seen.dead.iter().filter(|row| !sound(row)).collect();
+    assert_eq!(dead.len(), expect.dead_letters, "{name}: {dead:#?}");
     assert!(seen.ticks <= MOST_TICKS, "{name}: {} ticks", seen.ticks);
     let paused = expect.verdict() == Verdict::Paused;
     match &seen.paused {
@@ -89,10 +137,10 @@ pub fn verdict(fixture: &Fixture, seen: &Seen) -> usize {
         found => assert_eq!(found.is_some(), paused, "{name}: paused: {found:?}"),
     }
     if expect.neighbours == Neighbours::Keys {
-        assert!(seen.dead.iter().all(|d| d.key == BAD), "{name}: {:#?}", seen.dead);
+        assert!(dead.iter().all(|d| d.key == BAD), "{name}: {dead:#?}");
     }
     if let Verdict::DeadLetter(code) = expect.verdict() {
-        for letter in &seen.dead {
+        for letter in &dead {
             assert_eq!(header(letter, h::CODE), code, "{name}: {letter:#?}");
             assert_eq!(header(letter, h::ERRORS_EXCEPTION), code, "{name}: {letter:#?}");
             says(fixture, &header(letter, h::ERRORS_MESSAGE));
@@ -108,7 +156,31 @@ pub fn verdict(fixture: &Fixture, seen: &Seen) -> usize {
         (Err(failure), _) if fixture.wat.is_none() => panic!("{name}: the view does not answer: {failure}"),
         _ => {}
     }
-    seen.dead.len()
+    counted(fixture, seen);
+    dead.len()
+}
+
+/// What the validator said of the records, which must have met the misbehaviour.
+fn counted(fixture: &Fixture, seen: &Seen) {
+    for (verdict, expected) in &fixture.expect.counted {
+        let found = seen.series.iter().find(|((stage, metric, labels), _)| {
+            stage.as_str() == "hostile"
+                && metric == metrics::VALIDATOR_RECORDS
+                && labels[..] == [validator::GUARD, verdict.as_str()]
+        });
+        let found = found.map(|(_, value)| *value);
+        assert_eq!(found, Some(Value::Counter(*expected)), "{}: {verdict}", fixture.name);
+    }
+}
+
+/// A validator lies to itself alone: what it keeps for the bad key is not what it would keep, and no other's is.
+pub fn lied(fixture: &Fixture, with: &Seen, without: &Seen) {
+    let memo = |seen: &Seen| {
+        let own =
+            |(_, store, _, key, _): &&Kept| store == stores::MEMOS && *key == format!("{}\0{BAD}", validator::GUARD);
+        seen.kept.iter().find(own).cloned()
+    };
+    assert_ne!(memo(with), memo(without), "{}: it said what is true", fixture.name);
 }
 
 fn header(row: &Row, name: &str) -> String {

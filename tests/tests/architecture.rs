@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fermata-build", &[]),
     ("fermata-engine", &["fermata-core"]),
     ("fermata-store", &["fermata-core"]),
+    ("fermata-kafka", &["fermata-core"]),
     ("fermata-runtime", &["fermata-core"]),
     (
         "fermata-server",
@@ -33,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fermata-build",
             "fermata-engine",
             "fermata-store",
+            "fermata-kafka",
             "fermata-runtime",
         ],
     ),

@@ -4,6 +4,7 @@
 //! [`ports::Session`], [`ports::Instance`] and [`ports::StateStore`], and nothing else.
 #![forbid(unsafe_code)]
 
+pub mod changelog;
 pub mod codes;
 pub mod control;
 pub mod description;

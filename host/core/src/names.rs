@@ -1,6 +1,6 @@
 //! One home for the names that travel: headers, topics, groups, metrics.
 
-use crate::{PipelineName, TopicName};
+use crate::{PipelineName, StageName, TopicName};
 
 /// Headers that the host writes; a guest that writes one breaks its contract.
 pub mod headers {
@@ -90,6 +90,11 @@ impl Purpose {
 /// Consumer group of a pipeline.
 pub fn group(pipeline: &PipelineName) -> String {
     format!("fermata.{pipeline}")
+}
+
+/// `<pipeline>.<stage>.changelog`: the state of a stage as records ([`crate::changelog`]), one partition a shard.
+pub fn changelog(pipeline: &PipelineName, stage: &StageName) -> TopicName {
+    TopicName::new(format!("{pipeline}.{stage}.changelog")).expect("two names of at most 64 bytes of [a-z0-9-]")
 }
 
 /// Reserved stores of a task, beside those its component declares (which cannot begin with `_`).

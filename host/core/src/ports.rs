@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::manifest::secrets::{Filled, Unresolved};
 use crate::outcome::{Due, Fault, Input, Outcome};
 use crate::validation::{Attached, ValidatorVersion};
-use crate::{CommitId, Digest, NewRecord, Offset, Record, Shard, StageName, Timestamp, TopicName, VersionId};
+use crate::{CommitId, Digest, NewRecord, Offset, Record, Sequence, Shard, StageName, Timestamp, TopicName, VersionId};
 use bytes::Bytes;
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -191,8 +191,25 @@ pub trait StateRead: Send + Sync {
     ) -> Result<Vec<(Bytes, Bytes)>, StateError>;
 }
 
+/// How far [`StateStore::restore`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// The state is what the journal says was committed.
+    Ready,
+    /// Records of the changelogs that are still to be read, as far as is known. Call again.
+    Behind { left: u64 },
+}
+
 /// Committed state of tasks.
 pub trait StateStore: StateRead {
+    /// Before a shard is processed: brings its state to that of journal record `sequence`, working for about
+    /// `at_most`. Called only when the shard's journal hides nothing behind an open transaction, and again until
+    /// [`Restored::Ready`]. Where log and state are one (the default) there is nothing to do.
+    fn restore(&self, _shard: Shard, _sequence: Sequence, _at_most: Duration) -> Result<Restored, LogError> {
+        Ok(Restored::Ready)
+    }
+    /// The shard is not held here any more: others may change its state from now on.
+    fn release(&self, _shard: Shard) {}
     /// Makes the changes of commit `id` visible. An embedded log has written them with the commit and only checks.
     fn apply(&self, id: CommitId, changes: &[StateChange]) -> Result<(), StateError>;
     /// A consistent picture and the last commit it contains; an answer from it waits until that is durable.

@@ -234,8 +234,11 @@ impl Worker {
     /// Gives everything up; the next step joins again.
     fn leave(&mut self) {
         self.session = None;
-        self.unrestored.clear();
+        for shard in std::mem::take(&mut self.unrestored) {
+            self.spec.store.release(shard);
+        }
         for shard in std::mem::take(&mut self.shards).into_keys() {
+            self.spec.store.release(shard);
             self.spec.board.forget(self.spec.index, shard);
         }
         self.batch = batch::Batch::default();
@@ -322,6 +325,7 @@ impl Worker {
                     for shard in shards {
                         self.shards.remove(&shard);
                         self.unrestored.remove(&shard);
+                        self.spec.store.release(shard);
                         self.spec.board.forget(self.spec.index, shard);
                     }
                     ended?;

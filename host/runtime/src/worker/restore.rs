@@ -7,21 +7,28 @@ use super::task::Task;
 use super::{Worker, WorkerError};
 use fermata_core::journal::JournalRecord;
 use fermata_core::names::Purpose;
-use fermata_core::ports::LogError;
+use fermata_core::ports::{LogError, Restored};
 use fermata_core::{Shard, Timestamp, TopicName};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// State is restored for so long at a time: the group is to be polled in between.
+const RESTORING: Duration = Duration::from_millis(100);
 
 impl Worker {
-    /// Reads every shard that is held but not yet known; one that cannot be read stays so for the next step.
+    /// Reads every shard that is held but not yet known; one that cannot be read, or whose state is far behind, stays
+    /// so for the next step.
     pub(super) fn restore_held(&mut self) -> Result<(), WorkerError> {
-        while let Some(shard) = self.unrestored.first().copied() {
-            self.restore(shard)?;
-            self.unrestored.remove(&shard);
+        for shard in self.unrestored.clone() {
+            if self.restore(shard)? {
+                self.unrestored.remove(&shard);
+            }
         }
         Ok(())
     }
 
-    fn restore(&mut self, shard: Shard) -> Result<(), WorkerError> {
+    /// `false`: its state is not yet what the journal says.
+    fn restore(&mut self, shard: Shard) -> Result<bool, WorkerError> {
         let topic = Purpose::Journal.topic(&self.spec.manifest.name);
         // An earlier owner's open transaction may hide newer records, even such as moved no position (a cutover,
         // a release of parked records).
@@ -43,6 +50,13 @@ impl Worker {
                 (Some(record), chained)
             }
         };
+        match self.spec.store.restore(shard, chained.sequence, RESTORING)? {
+            Restored::Ready => {}
+            Restored::Behind { left } => {
+                tracing::info!(worker = self.spec.index, "shard {shard}: {left} changes to restore");
+                return Ok(false);
+            }
+        }
         let mut tasks = Vec::new();
         let mut tracks = Vec::new();
         for wiring in self.wirings.clone() {
@@ -107,6 +121,6 @@ impl Worker {
         self.shards.insert(shard, state);
         self.stale_reports = true;
         self.set_paused();
-        Ok(())
+        Ok(true)
     }
 }

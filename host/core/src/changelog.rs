@@ -1,0 +1,112 @@
+//! State changes as records: what a log without state of its own keeps of them, one compacted topic for each stage.
+//!
+//! Key: store name, a zero byte, schema version (4 bytes, big-endian), the entry's key. Value: the entry, or none where
+//! it was deleted. The topic's name says which stage, the partition which shard.
+
+use crate::names;
+use crate::ports::{Namespace, StateChange};
+use crate::record::{NewRecord, Record};
+use crate::{PipelineName, StageName, Timestamp};
+use std::sync::Arc;
+
+/// Why a record of a changelog is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a changelog record has a key that fermata did not write: {found}")]
+pub struct NotAChange {
+    pub found: String,
+}
+
+/// The record of `change`.
+pub fn record(pipeline: &PipelineName, change: &StateChange, at: Timestamp) -> NewRecord {
+    let Namespace { stage, store, schema } = &*change.namespace;
+    let mut key = Vec::with_capacity(store.len() + 5 + change.key.len());
+    key.extend_from_slice(store.as_bytes());
+    key.push(0);
+    key.extend_from_slice(&schema.to_be_bytes());
+    key.extend_from_slice(&change.key);
+    NewRecord {
+        topic: names::changelog(pipeline, stage),
+        shard: change.shard,
+        key: Some(key.into()),
+        value: change.value.clone(),
+        headers: Vec::new(),
+        timestamp: at,
+    }
+}
+
+/// The change that a record of the changelog of `stage` stands for.
+pub fn change(stage: &StageName, record: &Record) -> Result<StateChange, NotAChange> {
+    let key = record.key.clone().unwrap_or_default();
+    let strange = || NotAChange {
+        found: format!("{}/{}/{}", record.topic, record.shard, record.offset),
+    };
+    let end = key.iter().position(|b| *b == 0).ok_or_else(strange)?;
+    let store = std::str::from_utf8(&key[..end]).map_err(|_| strange())?;
+    let schema: [u8; 4] = key
+        .get(end + 1..end + 5)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(strange)?;
+    Ok(StateChange {
+        namespace: Arc::new(Namespace {
+            stage: stage.clone(),
+            store: store.to_owned(),
+            schema: u32::from_be_bytes(schema),
+        }),
+        shard: record.shard,
+        key: key.slice(end + 5..),
+        value: record.value.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Offset, Shard};
+    use bytes::Bytes;
+
+    fn of(key: &'static [u8], value: Option<&'static [u8]>) -> StateChange {
+        StateChange {
+            namespace: Arc::new(Namespace {
+                stage: StageName::new("account").expect("valid"),
+                store: "balances".into(),
+                schema: 258,
+            }),
+            shard: Shard(3),
+            key: Bytes::from_static(key),
+            value: value.map(Bytes::from_static),
+        }
+    }
+
+    fn read(written: NewRecord) -> Record {
+        Record {
+            topic: written.topic,
+            shard: written.shard,
+            offset: Offset(7),
+            key: written.key,
+            value: written.value,
+            headers: written.headers,
+            timestamp: written.timestamp,
+        }
+    }
+
+    #[test]
+    fn a_change_comes_back_as_it_went() {
+        let pipeline = PipelineName::new("payments").expect("valid");
+        for asked in [of(b"acct-7", Some(b"{}")), of(b"", Some(b"")), of(b"\0\0\xff", None)] {
+            let written = record(&pipeline, &asked, Timestamp(5));
+            assert_eq!(written.topic.as_str(), "payments.account.changelog");
+            assert_eq!(change(&asked.namespace.stage, &read(written)), Ok(asked));
+        }
+    }
+
+    #[test]
+    fn a_strange_key_is_named_and_never_applied() {
+        let pipeline = PipelineName::new("payments").expect("valid");
+        for key in [b"".as_slice(), b"balances", b"balances\0\0\0", b"\xff\0\0\0\0\x01"] {
+            let mut written = read(record(&pipeline, &of(b"k", None), Timestamp(5)));
+            written.key = Some(Bytes::from_static(key));
+            let said = change(&of(b"k", None).namespace.stage, &written).expect_err("not a change");
+            assert_eq!(said.found, "payments.account.changelog/3/7");
+        }
+    }
+}

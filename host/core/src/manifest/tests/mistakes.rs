@@ -685,6 +685,20 @@ const MISTAKES: &[Mistake] = &[
         &["belongs to the host"],
     ),
     reference(
+        "topic of the host on Kafka",
+        "out = { done = \"order.done\" }",
+        "out = { done = \"order.done\", x = \"shop.check.changelog\" }",
+        (22, 34),
+        &["belongs to the host", "Kafka"],
+    ),
+    reference(
+        "topic of the doctor",
+        "out = { done = \"order.done\" }",
+        "out = { done = \"order.done\", x = \"shop.doctor\" }",
+        (22, 34),
+        &["belongs to the host", "Kafka"],
+    ),
+    reference(
         "topic read twice",
         "in = { checked = \"order.ok\" }",
         "in = { checked = \"order.ok\", again = \"order.ok\" }",

@@ -1,1 +1,3 @@
 //! The log on Apache Kafka.
+
+pub mod inspect;

@@ -1,0 +1,4 @@
+//! On a real Apache Kafka.
+
+#[path = "kafka/broker.rs"]
+mod broker;

@@ -65,6 +65,10 @@ codes! {
     LOG_LOCKED = "F0503";
     /// State cannot be read or written.
     STATE_FAILED = "F0601";
+    /// The state that the changelogs give is not that of the journal.
+    STATE_DIVERGED = "F0602";
+    /// The folder for local state holds something else.
+    STATE_FOLDER = "F0603";
     /// The request is malformed.
     HTTP_BAD_REQUEST = "F0701";
     /// There is no such thing.

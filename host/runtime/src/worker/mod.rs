@@ -32,10 +32,8 @@ mod wording;
 use crate::board::{Board, Directive, Intake, Orders};
 use batch::Came;
 use fermata_core::manifest::Manifest;
-use fermata_core::names::{self, Purpose, stores};
-use fermata_core::ports::{
-    Clock, Log, LogError, Namespace, Polled, Probe, Session, SessionSpec, StateError, StateStore,
-};
+use fermata_core::names::{self, Purpose};
+use fermata_core::ports::{Clock, Log, LogError, Polled, Probe, Session, SessionSpec, StateError, StateStore};
 use fermata_core::{Record, Shard, StageName, TopicName};
 use shard::ShardState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,17 +95,7 @@ pub enum WorkerError {
     Host(String),
 }
 
-/// Namespace of a shard's own notes; no stage of a manifest can be called so long a name with these stores.
-pub fn shard_namespace() -> Arc<Namespace> {
-    let stage = StageName::new("host").expect("a constant within the alphabet");
-    Arc::new(Namespace {
-        stage,
-        store: stores::SHARD.into(),
-        schema: 1,
-    })
-}
-/// Key, in [`shard_namespace`], of the journal sequence as of this state: 8 bytes, big-endian.
-pub const SEQUENCE_KEY: &[u8] = b"sequence";
+pub use fermata_core::changelog::{SEQUENCE_KEY, shard_namespace};
 
 pub struct Worker {
     spec: WorkerSpec,
@@ -146,7 +134,10 @@ struct Live {
 
 impl Worker {
     /// Joins the pipeline's group; shards come with the first steps.
-    pub fn join(spec: WorkerSpec) -> Result<Self, WorkerError> {
+    pub fn join(mut spec: WorkerSpec) -> Result<Self, WorkerError> {
+        if let Some(own) = spec.store.for_worker() {
+            spec.store = own;
+        }
         let wirings = spec
             .manifest
             .stages

@@ -2,3 +2,5 @@
 
 #[path = "kafka/broker.rs"]
 mod broker;
+#[path = "kafka/proxy.rs"]
+mod proxy;

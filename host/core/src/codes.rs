@@ -63,6 +63,8 @@ codes! {
     LOG_PARTITIONS = "F0502";
     /// The data folder is in use by another process.
     LOG_LOCKED = "F0503";
+    /// The log cannot be reached.
+    LOG_AWAY = "F0504";
     /// A setting of the Kafka clients is wrong, or cannot be given.
     LOG_KAFKA_SETTINGS = "F0510";
     /// Kafka refuses this identity, or what it asks for.

@@ -124,6 +124,8 @@ pub struct Worker {
     idle: bool,
     /// The reports on the board are older than the tasks.
     stale_reports: bool,
+    /// Why the last step got no answer from the log.
+    away: Option<String>,
 }
 
 struct Live {
@@ -163,6 +165,7 @@ impl Worker {
             fresh_cutover: false,
             idle: false,
             stale_reports: false,
+            away: None,
             spec,
         };
         worker.read_directive();
@@ -173,6 +176,11 @@ impl Worker {
     /// Shards that this worker holds just now.
     pub fn shards(&self) -> impl Iterator<Item = Shard> + '_ {
         self.shards.keys().copied()
+    }
+
+    /// Why the last step got no answer from the log: whoever drives the worker waits before the next.
+    pub fn away(&self) -> Option<&str> {
+        self.away.as_deref()
     }
 
     /// Proofs drop instances after each call: guests must keep nothing.
@@ -199,6 +207,7 @@ impl Worker {
 
     /// One step: at most one transaction. Waits at most `max_wait` for records, and only when there is nothing to do.
     pub fn step(&mut self, max_wait: Duration) -> Result<Progress, WorkerError> {
+        let mut away = None;
         let progress = match self.try_step(max_wait) {
             Ok(progress) => progress,
             Err(WorkerError::Log(LogError::Away(why))) => {
@@ -209,6 +218,7 @@ impl Worker {
                 if self.abandon().is_err() {
                     self.leave();
                 }
+                away = Some(why);
                 Progress::Idle
             }
             Err(WorkerError::Log(LogError::Fenced(why))) => {
@@ -218,6 +228,7 @@ impl Worker {
             }
             Err(fatal) => return Err(fatal),
         };
+        self.away = away;
         self.publish_durable();
         Ok(progress)
     }

@@ -1,6 +1,4 @@
 //! On a real Apache Kafka.
 
-#[path = "kafka/broker.rs"]
 mod broker;
-#[path = "kafka/proxy.rs"]
 mod proxy;

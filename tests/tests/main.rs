@@ -9,6 +9,7 @@ mod demo;
 mod durability;
 mod guests;
 mod hostile;
+mod kafka;
 mod kills;
 mod load;
 mod manifests;

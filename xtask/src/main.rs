@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod guards;
 mod guests;
+mod kafka;
 mod prove;
 mod run;
 mod server;

@@ -1,0 +1,4 @@
+//! On a real Apache Kafka.
+
+mod broker;
+mod proxy;

@@ -2,7 +2,8 @@
 
 use fermata_store::Options;
 use fermata_tests::{
-    conformance::{CASES, EmbeddedFixture, Fixture, SimulatedFixture, compare},
+    conformance::{CASES, EmbeddedFixture, Fixture, KafkaFixture, SimulatedFixture, compare},
+    kafka,
     simulated::{Faults, Mode},
 };
 
@@ -27,7 +28,14 @@ fn every_case_on_every_log() {
     let embedded = || Box::new(EmbeddedFixture::new(Options::default())) as Box<dyn Fixture>;
     let on_disk = || Box::new(EmbeddedFixture::new(small())) as Box<dyn Fixture>;
     let simulated = |mode, faults| move || Box::new(SimulatedFixture::new(1, mode, faults)) as Box<dyn Fixture>;
+    let kafka = || {
+        Box::new(KafkaFixture::new(
+            kafka::shared().bootstrap(),
+            &kafka::unique("conform"),
+        )) as Box<dyn Fixture>
+    };
     compare(&[
+        ("Kafka", &kafka),
         ("embedded", &embedded),
         ("embedded, no tail", &on_disk),
         ("simulated", &simulated(Mode::Embedded, Faults::NONE)),

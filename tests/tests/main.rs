@@ -11,6 +11,7 @@ mod guests;
 mod hostile;
 mod kills;
 mod load;
+mod local;
 mod manifests;
 mod orders;
 mod poison;

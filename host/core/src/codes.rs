@@ -63,6 +63,14 @@ codes! {
     LOG_PARTITIONS = "F0502";
     /// The data folder is in use by another process.
     LOG_LOCKED = "F0503";
+    /// A setting of the Kafka clients is wrong, or cannot be given.
+    LOG_KAFKA_SETTINGS = "F0510";
+    /// Kafka refuses this identity, or what it asks for.
+    LOG_KAFKA_RIGHTS = "F0511";
+    /// A topic is missing, or has another configuration, and may not be made or changed.
+    LOG_KAFKA_TOPICS = "F0512";
+    /// A position is not in its topic: records were removed, or the topic was made anew.
+    LOG_KAFKA_POSITION = "F0513";
     /// State cannot be read or written.
     STATE_FAILED = "F0601";
     /// The request is malformed.

@@ -2,3 +2,9 @@
 
 #[path = "kafka/broker.rs"]
 mod broker;
+#[path = "kafka/doctor.rs"]
+mod doctor;
+#[path = "kafka/site.rs"]
+mod site;
+#[path = "kafka/topics.rs"]
+mod topics;

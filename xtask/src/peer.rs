@@ -7,9 +7,9 @@ use miette::{Result, bail};
 
 use crate::{kafka, run, workspace};
 
-/// Where both are built: `release/payload`, and `peer`.
-fn target() -> PathBuf {
-    workspace::target().join("bench")
+/// Where the peer is built.
+fn folder() -> PathBuf {
+    workspace::target().join("bench").join("peer")
 }
 
 /// Java and Maven, where they can be had without asking anybody.
@@ -17,14 +17,14 @@ pub fn install_tools() {
     kafka::install_tools();
 }
 
-/// It takes some minutes the first time: it has a librdkafka of its own.
+/// Into the target folder of this workspace, with which it shares librdkafka.
 pub fn build_load() -> Result<()> {
     let manifest = workspace::root().join("bench/load/Cargo.toml");
     let mut cargo = run::cargo();
     cargo
         .args(["build", "--release", "--locked", "--manifest-path"])
         .arg(manifest);
-    run::loudly(cargo.arg("--target-dir").arg(target()))
+    run::loudly(cargo.arg("--target-dir").arg(workspace::target()))
 }
 
 pub fn build() -> Result<()> {
@@ -37,6 +37,6 @@ pub fn build() -> Result<()> {
     let mut maven = Command::new("mvn");
     maven.current_dir(workspace::root().join("bench/peer-kstreams"));
     maven.args(["--quiet", "--batch-mode"]);
-    maven.arg(format!("-Dbuild.dir={}", target().join("peer").display()));
+    maven.arg(format!("-Dbuild.dir={}", folder().display()));
     run::loudly(maven.arg("package"))
 }

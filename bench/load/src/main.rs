@@ -6,8 +6,8 @@
 
 mod at;
 mod setup;
+mod wait;
 
-use futures::executor::block_on;
 use hdrhistogram::Histogram;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -23,12 +23,16 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wait::block_on;
 
 // Wall-clock microseconds that never step: wall time at start plus monotonic elapsed.
 static BASE: OnceLock<(Instant, u64)> = OnceLock::new();
 fn now_us() -> u64 {
     let (i, u) = BASE.get_or_init(|| {
-        (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64)
+        (
+            Instant::now(),
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64,
+        )
     });
     u + i.elapsed().as_micros() as u64
 }
@@ -81,7 +85,14 @@ impl Gen {
                 ("{amount}", format!("{}.{:02}", cents / 100, cents % 100)),
                 ("{cents}", cents.to_string()),
                 ("{sched}", sched.to_string()),
-                ("{at}", if rest.starts_with("{at}") { at::rfc3339(sched) } else { String::new() }),
+                (
+                    "{at}",
+                    if rest.starts_with("{at}") {
+                        at::rfc3339(sched)
+                    } else {
+                        String::new()
+                    },
+                ),
             ] {
                 if rest.starts_with(name) {
                     out.push_str(&val);
@@ -108,7 +119,10 @@ impl Gen {
     }
     fn pair(&mut self, n: u64, from: u64, to: u64, sched: u64) -> (String, String) {
         let cents = 1 + self.rnd() % 1_000_00;
-        (self.fill(&self.key, n, from, to, cents, sched), self.fill(&self.template, n, from, to, cents, sched))
+        (
+            self.fill(&self.key, n, from, to, cents, sched),
+            self.fill(&self.template, n, from, to, cents, sched),
+        )
     }
 }
 
@@ -121,9 +135,9 @@ struct Seen {
     last_us: u64,
     last_arrival_us: u64,
     hist: Histogram<u64>,
-    win: (u64, u64),              // scheduled-time window that counts for latency
+    win: (u64, u64),                   // scheduled-time window that counts for latency
     arrivals: Option<Vec<(u64, u64)>>, // (arrival, latency) when a timeline is wanted
-    marks: Vec<u64>,              // arrival of each 1% of `target`
+    marks: Vec<u64>,                   // arrival of each 1% of `target`
     target: u64,
     skip: u64, // unique ids confirmed before the measured part
 }
@@ -138,7 +152,10 @@ fn field<'a>(b: &'a [u8], pat: &[u8]) -> Option<&'a [u8]> {
     if let [b'"', r @ ..] = s {
         s = r;
     }
-    let e = s.iter().position(|c| matches!(c, b'"' | b',' | b'}' | b' ')).unwrap_or(s.len());
+    let e = s
+        .iter()
+        .position(|c| matches!(c, b'"' | b',' | b'}' | b' '))
+        .unwrap_or(s.len());
     Some(&s[..e])
 }
 fn digits(b: &[u8]) -> Option<u64> {
@@ -189,7 +206,9 @@ fn start_consumer(a: &Args, seen: Arc<Mutex<Seen>>, stop: Arc<AtomicBool>) -> st
         .set("fetch.wait.max.ms", "100")
         .create()
         .expect("consumer");
-    let md = c.fetch_metadata(Some(&topic), Duration::from_secs(10)).expect("metadata");
+    let md = c
+        .fetch_metadata(Some(&topic), Duration::from_secs(10))
+        .expect("metadata");
     let n = md.topics()[0].partitions().len() as i32;
     let mut tpl = TopicPartitionList::new();
     for p in 0..n {
@@ -208,7 +227,9 @@ fn start_consumer(a: &Args, seen: Arc<Mutex<Seen>>, stop: Arc<AtomicBool>) -> st
             };
             let now = now_us();
             let b = m.payload().unwrap_or(&[]);
-            let id = field(b, &id_pat).and_then(|v| v.strip_prefix(&prefix[..])).and_then(digits);
+            let id = field(b, &id_pat)
+                .and_then(|v| v.strip_prefix(&prefix[..]))
+                .and_then(digits);
             let sched = field(b, &ts_pat).and_then(digits);
             let mut s = seen.lock().unwrap();
             let (Some(id), Some(sched)) = (id, sched) else {
@@ -249,7 +270,9 @@ fn cpu_s(pid: i32) -> f64 {
     if pid <= 0 {
         return 0.0;
     }
-    let Ok(s) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0.0 };
+    let Ok(s) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return 0.0;
+    };
     let rest = &s[s.rfind(')').unwrap() + 2..];
     let f: Vec<&str> = rest.split(' ').collect();
     let t: u64 = f[11].parse::<u64>().unwrap() + f[12].parse::<u64>().unwrap();
@@ -258,21 +281,40 @@ fn cpu_s(pid: i32) -> f64 {
 /// CPU seconds used by the whole machine (not idle, not iowait, not steal).
 fn busy_s() -> f64 {
     let s = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let v: Vec<u64> = s.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|x| x.parse().ok()).collect();
+    let v: Vec<u64> = s
+        .lines()
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|x| x.parse().ok())
+        .collect();
     let busy: u64 = v.iter().take(7).sum::<u64>() - v.get(3).unwrap_or(&0) - v.get(4).unwrap_or(&0);
     busy as f64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
 }
 /// CPU seconds the hypervisor withheld.
 fn steal_s() -> f64 {
     let s = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let t: f64 = s.lines().next().and_then(|l| l.split_whitespace().nth(8)).and_then(|x| x.parse().ok()).unwrap_or(0.0);
+    let t: f64 = s
+        .lines()
+        .next()
+        .and_then(|l| l.split_whitespace().nth(8))
+        .and_then(|x| x.parse().ok())
+        .unwrap_or(0.0);
     t / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
 }
 fn mem_mb(pid: i32, key: &str) -> f64 {
     let s = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     for l in s.lines() {
         if let Some(v) = l.strip_prefix(key) {
-            let v: f64 = v.trim_start_matches(':').trim().split(' ').next().unwrap().parse().unwrap_or(0.0);
+            let v: f64 = v
+                .trim_start_matches(':')
+                .trim()
+                .split(' ')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap_or(0.0);
             return v / 1024.0;
         }
     }
@@ -303,12 +345,20 @@ impl System {
         }
         let ch = c.spawn().expect("system");
         let pid = ch.id() as i32;
-        System { child: Some(ch), pid, log }
+        System {
+            child: Some(ch),
+            pid,
+            log,
+        }
     }
     fn start(a: &Args) -> System {
         match (a.opt("system-cmd"), a.opt("system-pid")) {
             (Some(c), _) => System::spawn(a, &c),
-            (None, p) => System { child: None, pid: p.map_or(0, |p| p.parse().unwrap()), log: None },
+            (None, p) => System {
+                child: None,
+                pid: p.map_or(0, |p| p.parse().unwrap()),
+                log: None,
+            },
         }
     }
     fn check(&mut self) {
@@ -454,9 +504,15 @@ fn backlog(a: &Args) {
         sys = System::start(a);
         // first record written to the progress topic = the system has begun to work
         watcher = a.opt("progress").map(|pt| {
-            let (fw, st, c) = (first_work.clone(), stop.clone(), client(a).create::<BaseConsumer>().unwrap());
+            let (fw, st, c) = (
+                first_work.clone(),
+                stop.clone(),
+                client(a).create::<BaseConsumer>().unwrap(),
+            );
             std::thread::spawn(move || {
-                let n = c.fetch_metadata(Some(&pt), Duration::from_secs(10)).unwrap().topics()[0].partitions().len();
+                let n = c.fetch_metadata(Some(&pt), Duration::from_secs(10)).unwrap().topics()[0]
+                    .partitions()
+                    .len();
                 while !st.load(Relaxed) {
                     for p in 0..n as i32 {
                         if let Ok((_, hi)) = c.fetch_watermarks(&pt, p, Duration::from_secs(5)) {
@@ -737,7 +793,12 @@ fn open(a: &Args) {
     };
     until(m0);
     sys.check();
-    let (s0, b0, l0, y0) = (cpu_s(sys.pid), cpu_s(broker), cpu_s(std::process::id() as i32), busy_s());
+    let (s0, b0, l0, y0) = (
+        cpu_s(sys.pid),
+        cpu_s(broker),
+        cpu_s(std::process::id() as i32),
+        busy_s(),
+    );
     let st0 = steal_s();
     let mut t_kill = 0;
     let mut peak_before = 0.0;
@@ -752,7 +813,12 @@ fn open(a: &Args) {
     }
     until(m1);
     sys.check();
-    let (s1, b1, l1, y1) = (cpu_s(sys.pid), cpu_s(broker), cpu_s(std::process::id() as i32), busy_s());
+    let (s1, b1, l1, y1) = (
+        cpu_s(sys.pid),
+        cpu_s(broker),
+        cpu_s(std::process::id() as i32),
+        busy_s(),
+    );
     let st1 = steal_s();
     sender.join().unwrap();
     let ok = wait_unique(&seen, &mut sys, base + total, a.num("drain", 60.0));
@@ -763,7 +829,9 @@ fn open(a: &Args) {
     h.join().unwrap();
     sys.finish();
     let s = seen.lock().unwrap();
-    let missing = (0..(base + total) as usize).filter(|&i| s.counts.get(i).copied().unwrap_or(0) == 0).count();
+    let missing = (0..(base + total) as usize)
+        .filter(|&i| s.counts.get(i).copied().unwrap_or(0) == 0)
+        .count();
     o.s("complete", if ok { "yes" } else { "no" });
     o.n("rate", rate);
     o.n("sent", (base + total) as f64);
@@ -807,7 +875,12 @@ fn open(a: &Args) {
             prev = t;
         }
         let limit = 2 * pre.value_at_quantile(0.99);
-        let caught = v.iter().filter(|&&(t, l)| t > t_kill && l > limit).map(|x| x.0).max().unwrap_or(t_kill);
+        let caught = v
+            .iter()
+            .filter(|&&(t, l)| t > t_kill && l > limit)
+            .map(|x| x.0)
+            .max()
+            .unwrap_or(t_kill);
         o.n("pre_kill_p99_ms", pre.value_at_quantile(0.99) as f64 / 1e3);
         o.n("gap_ms", gap as f64 / 1e3);
         o.n("kill_to_resume_ms", gap_end.saturating_sub(t_kill) as f64 / 1e3);
@@ -822,7 +895,10 @@ fn topics(a: &Args) {
     let opt = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
     if let Some(c) = a.opt("create") {
         let n = a.num("partitions", 4);
-        let ts: Vec<NewTopic> = c.split(',').map(|t| NewTopic::new(t, n, TopicReplication::Fixed(1))).collect();
+        let ts: Vec<NewTopic> = c
+            .split(',')
+            .map(|t| NewTopic::new(t, n, TopicReplication::Fixed(1)))
+            .collect();
         for r in block_on(ad.create_topics(ts.iter(), &opt)).unwrap() {
             if let Err((t, e)) = r {
                 eprintln!("{t}: {e}");
@@ -832,8 +908,12 @@ fn topics(a: &Args) {
     if let Some(p) = a.opt("delete-prefix") {
         assert!(p.len() > 4, "prefix too short");
         let md = ad.inner().fetch_metadata(None, Duration::from_secs(10)).unwrap();
-        let names: Vec<String> =
-            md.topics().iter().map(|t| t.name().to_string()).filter(|n| n.starts_with(&p)).collect();
+        let names: Vec<String> = md
+            .topics()
+            .iter()
+            .map(|t| t.name().to_string())
+            .filter(|n| n.starts_with(&p))
+            .collect();
         let refs: Vec<&str> = names.iter().map(|s| s.as_str()).collect();
         if !refs.is_empty() {
             for r in block_on(ad.delete_topics(&refs, &opt)).unwrap() {
@@ -851,7 +931,10 @@ fn main() {
     let mode = it.next().unwrap_or_default();
     let mut m = HashMap::new();
     while let Some(k) = it.next() {
-        let k = k.strip_prefix("--").unwrap_or_else(|| panic!("flag expected, got {k}")).to_string();
+        let k = k
+            .strip_prefix("--")
+            .unwrap_or_else(|| panic!("flag expected, got {k}"))
+            .to_string();
         let v = it.next().unwrap_or_else(|| panic!("--{k} needs a value"));
         m.insert(k, v);
     }

@@ -21,7 +21,12 @@ pub fn run(a: &Args, sys: &mut System) -> f64 {
     let mut answered = 0;
     for n in 0..accounts {
         let name = format!("acc-{n}");
-        send(&p, &topic, &key.replace("{account}", &name), &template.replace("{account}", &name));
+        send(
+            &p,
+            &topic,
+            &key.replace("{account}", &name),
+            &template.replace("{account}", &name),
+        );
         if n % 1_000 == 0 {
             answered += answers.as_ref().map_or(0, |c| count(c, Duration::ZERO));
         }
@@ -48,10 +53,13 @@ fn reader(a: &Args, topic: &str) -> BaseConsumer {
         .set("fetch.queue.backoff.ms", "10")
         .create()
         .expect("consumer");
-    let md = c.fetch_metadata(Some(topic), Duration::from_secs(10)).expect("metadata");
+    let md = c
+        .fetch_metadata(Some(topic), Duration::from_secs(10))
+        .expect("metadata");
     let mut tpl = TopicPartitionList::new();
     for p in 0..md.topics()[0].partitions().len() as i32 {
-        tpl.add_partition_offset(topic, p, Offset::Beginning).expect("a partition of this topic");
+        tpl.add_partition_offset(topic, p, Offset::Beginning)
+            .expect("a partition of this topic");
     }
     c.assign(&tpl).expect("assign");
     c

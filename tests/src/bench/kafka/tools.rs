@@ -22,7 +22,7 @@ impl Tools {
         let target = release.parent().ok_or("this program lies in no folder")?;
         let tools = Self {
             fermata: release.join("fermata"),
-            payload: target.join("bench/release/payload"),
+            payload: release.join("payload"),
             peer: target.join("bench/peer"),
         };
         there(&tools.fermata)?;

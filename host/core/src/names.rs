@@ -57,9 +57,14 @@ pub enum Purpose {
     Journal,
     Ticks,
     DeadLetters,
+    /// What each instance says of itself; made only where several instances share the log.
+    Nodes,
+    /// The bytes of components, in chunks; made only where several instances share the log.
+    Artifacts,
 }
 
 impl Purpose {
+    /// What every pipeline has.
     pub const ALL: [Self; 5] = [
         Self::Control,
         Self::Status,
@@ -67,6 +72,8 @@ impl Purpose {
         Self::Ticks,
         Self::DeadLetters,
     ];
+    /// What a pipeline has besides, where several instances share the log.
+    pub const SHARED: [Self; 2] = [Self::Nodes, Self::Artifacts];
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Control => "control",
@@ -74,6 +81,8 @@ impl Purpose {
             Self::Journal => "journal",
             Self::Ticks => "ticks",
             Self::DeadLetters => "dlq",
+            Self::Nodes => "nodes",
+            Self::Artifacts => "artifacts",
         }
     }
     /// One partition for the whole pipeline, or one a shard.

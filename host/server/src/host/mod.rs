@@ -24,6 +24,8 @@ use fermata_core::codes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, NoProbe, Probe, StateStore, SystemClock};
 use fermata_runtime::control::{self, ControlError, ControllerSpec, Preparing};
+use fermata_runtime::nodes::NodeSpec;
+use fermata_runtime::views::NoPeers;
 use fermata_runtime::worker::{self, BatchLimits, Worker, WorkerSpec};
 use fermata_store::{Embedded, Options};
 use std::net::{SocketAddr, TcpListener};
@@ -119,6 +121,8 @@ impl Host {
             artifacts: spec.artifacts.clone(),
             probe: spec.probe.clone(),
             preparing: Preparing::Background,
+            node: NodeSpec::alone(),
+            peers: Arc::new(NoPeers),
         })
         .map_err(refused)?;
         let app = Arc::new(App::new(

@@ -4,6 +4,7 @@
 //! that share a pipeline, and [`tenure`]: when one of them may work.
 #![forbid(unsafe_code)]
 
+pub mod artifacts;
 pub mod board;
 pub mod control;
 pub mod guarded;

@@ -112,6 +112,11 @@ impl Tenure {
         let state = self.state.lock();
         state.held.iter().map(|(shard, hold)| (*shard, hold.worker)).collect()
     }
+    /// Does a shard wait to be granted?
+    pub fn waits(&self) -> bool {
+        let state = self.state.lock();
+        state.held.values().any(|hold| hold.number > state.granted)
+    }
     /// The last hold so far: to be asked before the facts are read to their end, and granted after.
     pub fn newest(&self) -> u64 {
         self.state.lock().last

@@ -5,6 +5,7 @@
 mod act;
 mod calm;
 mod checks;
+pub mod fleet;
 mod kept;
 mod line;
 mod load;

@@ -2,13 +2,14 @@
 
 use super::controller::{Controller, Role};
 use super::error::{ControlError, Refusal};
+use super::wire;
 use crate::board::ShardReport;
 use crate::nodes::report::{Leads, NodeReport, Numbered, ONLY, Prepared, VERSION};
 use crate::nodes::{AT_MOST, EVERY, LEASE, NodeState};
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Log, LogError};
 use fermata_core::{Offset, PipelineName, Shard};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,6 +27,10 @@ pub(super) struct Company {
     pub next: Offset,
     /// What this instance last said, when (monotonic), and what of it matters.
     said: Option<(Duration, Offset, Essence)>,
+    /// Words on their way, and when they were said: an open transaction of another may hide them for a while.
+    unseen: VecDeque<(Offset, Duration)>,
+    /// When the last word was said that all others can read by now (monotonic).
+    seen: Option<Duration>,
     /// What came of preparing candidates here, while another one leads.
     pub prepared: BTreeMap<u64, Result<(), Refusal>>,
     /// The last event of each process that became a fact.
@@ -92,8 +97,7 @@ impl Controller {
         let result = match stepped {
             Ok(asked) => {
                 self.publish();
-                self.grant(asked);
-                Ok(())
+                self.grant(asked)
             }
             Err(ControlError::Deposed { own, theirs }) => {
                 self.deposed(own, theirs);
@@ -101,10 +105,12 @@ impl Controller {
             }
             Err(error) => {
                 self.publish();
-                self.forgive(error)
+                Err(error)
             }
         };
-        result?;
+        if let Err(error) = result {
+            self.forgive(error)?;
+        }
         match self.tell() {
             Ok(()) => Ok(()),
             Err(error) => self.forgive(error.into()),
@@ -127,11 +133,25 @@ impl Controller {
 
     /// Workers may go on: the facts were read to their end after this instance had told of itself, and the directive
     /// is made of them.
-    fn grant(&self, newest: u64) {
-        let Some((said, ..)) = &self.company.said else { return };
-        if self.shown.directive.is_some_and(|(epoch, _)| epoch == self.fold.epoch) {
-            self.board.tenure.grant(newest, *said + LEASE);
+    fn grant(&self, newest: u64) -> Result<(), ControlError> {
+        let Some(seen) = self.company.seen else { return Ok(()) };
+        if self.shown.directive.is_none_or(|(epoch, _)| epoch != self.fold.epoch) {
+            return Ok(());
         }
+        // Only where a shard waits for it: an open transaction may hide facts that its last owner obeyed.
+        let hidden = || -> Result<bool, LogError> {
+            let bounds = self
+                .log
+                .bounds(&Purpose::Status.topic(&self.manifest.name), wire::ONLY)?;
+            Ok(bounds.end < bounds.high)
+        };
+        let granted = if self.board.tenure.waits() && hidden()? {
+            0
+        } else {
+            newest
+        };
+        self.board.tenure.grant(granted, seen + LEASE);
+        Ok(())
     }
 
     /// Reads the nodes topic to its end.
@@ -142,6 +162,10 @@ impl Controller {
             let Some(last) = page.last() else { return Ok(()) };
             self.company.next = last.offset.next();
             page.iter().for_each(|record| self.nodes.hear(record));
+            let next = self.company.next;
+            while let Some((_, said)) = self.company.unseen.pop_front_if(|(offset, _)| *offset < next) {
+                self.company.seen = Some(said);
+            }
         }
     }
 
@@ -169,6 +193,7 @@ impl Controller {
         self.nodes.say(Arc::new(report));
         if let Some(offset) = appended.offsets.first() {
             self.rest.marked(*offset);
+            self.company.unseen.push_back((*offset, now));
         }
         Ok(())
     }

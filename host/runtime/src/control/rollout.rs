@@ -184,16 +184,14 @@ impl Controller {
                     Probation
                 };
                 let all = self.shards().all(|s| deployment.switched.contains_key(&s));
-                (all && self.all_report(&deployment) && self.nodes.silent().is_empty())
-                    .then(|| vec![goes(&deployment, next, None)])
+                (all && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, next, None)])
             }
             Probation => {
                 let since = deployment.reached(Probation).unwrap_or(i64::MAX);
                 let probation = i64::try_from(deployment.probation_ms).unwrap_or(i64::MAX);
                 let over = self.clock.now().0 >= since.saturating_add(probation);
                 // A shard that does not report could be the one where it fails; so could one whose instance is silent.
-                (over && self.all_report(&deployment) && self.nodes.silent().is_empty())
-                    .then(|| vec![goes(&deployment, Promoted, None)])
+                (over && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, Promoted, None)])
             }
             Promoted | RolledBack | Refused => None,
         }
@@ -275,6 +273,11 @@ impl Controller {
             let task = reports.get(&shard).and_then(|r| r.tasks.get(&deployment.stage));
             task.is_some_and(|t| t.deployment == deployment.number && t.version == Some(deployment.new))
         })
+    }
+
+    /// Every shard says so, and no instance is silent that could say something else.
+    fn all_say_so(&self, deployment: &Deployment) -> bool {
+        self.nodes.silent().is_empty() && self.all_report(deployment)
     }
 
     /// Every shard runs the new version, and not every one has said that it switched: its worker ended between the

@@ -8,6 +8,7 @@ use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, StateStore}
 use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{CommandOutcome, ControlState, ControlView, Controller, Fold};
+use fermata_runtime::nodes::Nodes;
 use fermata_runtime::views::Views;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ pub struct App {
     pub board: Arc<Board>,
     pub control: Arc<ControlView>,
     pub views: Arc<Views>,
+    pub nodes: Arc<Nodes>,
+    pub peer_secret: Option<String>,
     pub executor: Arc<dyn Executor>,
     pub artifacts: Arc<dyn Artifacts>,
     pub clock: Arc<dyn Clock>,
@@ -64,6 +67,8 @@ impl App {
             board,
             control: controller.view(),
             views: controller.views(),
+            nodes: controller.nodes(),
+            peer_secret: spec.peer_secret.clone(),
             executor: spec.executor.clone(),
             artifacts: spec.artifacts.clone(),
             clock: spec.clock.clone(),

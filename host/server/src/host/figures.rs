@@ -49,7 +49,7 @@ pub fn dead_letters(app: &App) -> Result<u64, String> {
 }
 
 fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> u64 {
-    let reports = app.board.reports();
+    let reports = app.nodes.reports();
     let Some(report) = reports.get(&shard) else { return 0 };
     let readers = app.manifest.readers(topic);
     let positions = readers.map(|s| {
@@ -61,7 +61,7 @@ fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> u64 {
 
 /// Records of heads and between stages that wait to be read.
 pub fn lag(app: &App) -> Result<u64, String> {
-    let reports = app.board.reports();
+    let reports = app.nodes.reports();
     let mut lag = 0;
     for stage in &app.manifest.stages {
         for (_, topic) in &stage.inputs {

@@ -10,6 +10,7 @@ pub mod figures;
 pub mod flow;
 pub mod goals;
 pub mod hold;
+pub mod peers;
 pub mod persist;
 pub mod status;
 mod threads;
@@ -24,8 +25,8 @@ use fermata_core::codes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, NoProbe, Probe, StateStore, SystemClock};
 use fermata_runtime::control::{self, ControlError, ControllerSpec, Preparing};
-use fermata_runtime::nodes::NodeSpec;
-use fermata_runtime::views::NoPeers;
+use fermata_runtime::nodes::{self, NodeSpec};
+use fermata_runtime::views::{NoPeers, Peers};
 use fermata_runtime::worker::{self, BatchLimits, Worker, WorkerSpec};
 use fermata_store::{Embedded, Options};
 use std::net::{SocketAddr, TcpListener};
@@ -51,6 +52,10 @@ pub struct HostSpec {
     pub manifest_text: String,
     pub data_dir: PathBuf,
     pub workers: usize,
+    /// Which instance of the pipeline this is; [`NodeSpec::alone`] by default.
+    pub node: NodeSpec,
+    /// What instances of the pipeline know each other by; without it, others are neither asked nor answered.
+    pub peer_secret: Option<String>,
     /// `None`: no API.
     pub listener: Option<TcpListener>,
     pub executor: Arc<dyn Executor>,
@@ -76,6 +81,8 @@ impl HostSpec {
             manifest_text,
             data_dir,
             workers: 2,
+            node: NodeSpec::alone(),
+            peer_secret: None,
             listener: None,
             executor,
             artifacts,
@@ -112,6 +119,9 @@ impl Host {
         let log: Arc<dyn Log> = embedded.clone();
         let store: Arc<dyn StateStore> = embedded;
         log.ensure(&worker::topics(&spec.manifest))?;
+        if spec.node.shared {
+            log.ensure(&nodes::topics(&spec.manifest.name))?;
+        }
         let (board, controller) = control::start(ControllerSpec {
             manifest: spec.manifest.clone(),
             log: log.clone(),
@@ -121,8 +131,8 @@ impl Host {
             artifacts: spec.artifacts.clone(),
             probe: spec.probe.clone(),
             preparing: Preparing::Background,
-            node: NodeSpec::alone(),
-            peers: Arc::new(NoPeers),
+            node: spec.node.clone(),
+            peers: peers(&spec),
         })
         .map_err(refused)?;
         let app = Arc::new(App::new(
@@ -142,7 +152,7 @@ impl Host {
         for index in 0..spec.workers {
             let spec = WorkerSpec {
                 index,
-                node: "local".to_owned(),
+                node: spec.node.name.clone(),
                 manifest: spec.manifest.clone(),
                 log: log.clone(),
                 store: store.clone(),
@@ -235,6 +245,14 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// How other instances are asked.
+fn peers(spec: &HostSpec) -> Arc<dyn Peers> {
+    match &spec.peer_secret {
+        Some(secret) => Arc::new(peers::HttpPeers::new(secret)),
+        None => Arc::new(NoPeers),
     }
 }
 

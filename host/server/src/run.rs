@@ -33,7 +33,9 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
         Arc::new(artifacts),
     );
     spec.workers = workers;
-    spec.node = setup.node;
+    spec.node.name = setup.node;
+    spec.node.address = setup.advertise;
+    spec.peer_secret = setup.peer_secret;
     spec.listener = Some(listener);
     spec.probe = hold::from_environment()?;
     spec.ground = setup.ground;

@@ -27,6 +27,7 @@ pub fn stand(options: &Options, site: &Site<'_>) -> Result<Standing, Failure> {
         store: embedded,
         topics: worker::topics(site.manifest),
         sizes: Arc::new(|_| Ok(None)),
+        standby: None,
         nature: Nature {
             place: format!("log in {}", site.data_dir.display()),
             gapless: true,

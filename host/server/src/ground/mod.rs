@@ -7,10 +7,11 @@ pub use embedded::open;
 pub use kafka::Kafka;
 
 use crate::failure::Failure;
-use fermata_core::TopicName;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Log, LogError, StateStore, TopicSpec};
+use fermata_core::{Shard, TopicName};
 use fermata_store::Options;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,8 +47,13 @@ pub struct Standing {
     /// Every topic that the pipeline needs on it.
     pub topics: Vec<TopicSpec>,
     pub sizes: Sizes,
+    /// Where other instances may stand on the same log; `None`: this one has it to itself.
+    pub standby: Option<Standby>,
     pub nature: Nature,
 }
+
+/// Shards whose state is followed without being held, and how many changes of each are still to be read.
+pub type Standby = Arc<dyn Fn() -> BTreeMap<Shard, u64> + Send + Sync>;
 
 /// Bytes of key, value and headers that a record of a topic may have, where the log is narrower than every limit of
 /// Fermata; as the log has it when it is asked.

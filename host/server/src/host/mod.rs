@@ -13,6 +13,7 @@ pub mod goals;
 pub mod hold;
 mod join;
 mod patience;
+pub mod peers;
 pub mod persist;
 pub mod status;
 mod threads;
@@ -29,8 +30,11 @@ use crate::http::Api;
 use fermata_core::codes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, LogError, NoProbe, Probe, SystemClock};
+use fermata_runtime::artifacts::LogArtifacts;
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{self, ControlError, Controller, ControllerSpec, Preparing};
+use fermata_runtime::nodes::NodeSpec;
+use fermata_runtime::views::{NoPeers, Peers};
 use fermata_runtime::worker::BatchLimits;
 use patience::{Impatience, patiently};
 use std::net::{SocketAddr, TcpListener};
@@ -51,8 +55,10 @@ pub struct HostSpec {
     pub manifest_text: String,
     pub data_dir: PathBuf,
     pub workers: usize,
-    /// Stable name of this process among the instances of the pipeline.
-    pub node: String,
+    /// Which instance of the pipeline this is; [`NodeSpec::alone`] by default.
+    pub node: NodeSpec,
+    /// What instances of the pipeline know each other by; without it, others are neither asked nor answered.
+    pub peer_secret: Option<String>,
     /// `None`: no API.
     pub listener: Option<TcpListener>,
     pub executor: Arc<dyn Executor>,
@@ -78,7 +84,8 @@ impl HostSpec {
             manifest_text,
             data_dir,
             workers: 2,
-            node: "local".to_owned(),
+            node: NodeSpec::alone(),
+            peer_secret: None,
             listener: None,
             executor,
             artifacts,
@@ -114,8 +121,16 @@ impl Host {
             standing,
             board,
             controller,
+            artifacts,
         } = patiently(&waiting, || begin(&spec, &stop))?;
-        let app = Arc::new(App::new(&spec, &standing, board.clone(), &controller, stop.clone()));
+        let app = Arc::new(App::new(
+            &spec,
+            &standing,
+            artifacts,
+            board.clone(),
+            &controller,
+            stop.clone(),
+        ));
         let mut threads = Threads::new(stop);
         threads.run("fermata-control", join::control(&app, controller))?;
         for index in 0..spec.workers {
@@ -172,6 +187,14 @@ impl Drop for Host {
     }
 }
 
+/// How other instances are asked.
+fn peers(spec: &HostSpec) -> Arc<dyn Peers> {
+    match &spec.peer_secret {
+        Some(secret) => Arc::new(peers::HttpPeers::new(secret)),
+        None => Arc::new(NoPeers),
+    }
+}
+
 /// Why the control plane does not start, with its code said once.
 fn refused(error: ControlError) -> Failure {
     let (code, said) = (error.code(), error.to_string());
@@ -183,27 +206,37 @@ struct Begun {
     standing: Standing,
     board: Arc<Board>,
     controller: Controller,
+    artifacts: Arc<dyn Artifacts>,
 }
 
 fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
     let fatal = stop.clone();
     let standing = spec.ground.open(&Site {
         manifest: &spec.manifest,
-        node: &spec.node,
+        node: &spec.node.name,
         data_dir: &spec.data_dir,
         fatal: Arc::new(move |because| fatal.fail(format!("the log failed: {because}"))),
     })?;
     keep_manifest(spec)?;
     standing.log.ensure(&standing.topics)?;
+    let mut node = spec.node.clone();
+    let mut artifacts = spec.artifacts.clone();
+    if let Some(standby) = standing.standby.clone() {
+        node.shared = true;
+        node.standby = standby;
+        artifacts = Arc::new(LogArtifacts::new(artifacts, standing.log.clone(), &spec.manifest.name));
+    }
     let started = control::start(ControllerSpec {
         manifest: spec.manifest.clone(),
         log: standing.log.clone(),
         store: standing.store.clone(),
         clock: spec.clock.clone(),
         executor: spec.executor.clone(),
-        artifacts: spec.artifacts.clone(),
+        artifacts: artifacts.clone(),
         probe: spec.probe.clone(),
         preparing: Preparing::Background,
+        node,
+        peers: peers(spec),
     });
     let (board, controller) = started.map_err(|error| match error {
         ControlError::Log(LogError::Away(why)) => Unfit::Away(why),
@@ -213,6 +246,7 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
         standing,
         board,
         controller,
+        artifacts,
     })
 }
 

@@ -1,6 +1,8 @@
 //! On a real Apache Kafka.
 
-#[path = "kafka/broker.rs"]
 mod broker;
-#[path = "kafka/proxy.rs"]
+mod doctor;
 mod proxy;
+mod sessions;
+mod site;
+mod topics;

@@ -6,6 +6,7 @@
 
 mod books;
 mod broker;
+mod client;
 mod cluster;
 mod console;
 mod jars;
@@ -18,6 +19,7 @@ mod settings;
 mod witness;
 
 pub use books::{Figures, settle};
+pub use client::{Client, Plain};
 pub use cluster::Cluster;
 pub use console::Tool;
 pub use load::{Load, Payment};
@@ -29,6 +31,11 @@ use std::sync::OnceLock;
 
 /// Names a running broker, `host:port`.
 const GIVEN: &str = "FERMATA_TEST_KAFKA";
+
+/// Is there a broker to be used?
+pub fn given() -> bool {
+    std::env::var_os(GIVEN).is_some()
+}
 
 /// The cluster of one broker that all tests of this process share: the given one, else [`local`].
 pub fn shared() -> &'static Cluster {

@@ -57,9 +57,14 @@ pub enum Purpose {
     Journal,
     Ticks,
     DeadLetters,
+    /// What each instance says of itself; made only where several instances share the log.
+    Nodes,
+    /// The bytes of components, in chunks; made only where several instances share the log.
+    Artifacts,
 }
 
 impl Purpose {
+    /// What every pipeline has.
     pub const ALL: [Self; 5] = [
         Self::Control,
         Self::Status,
@@ -67,6 +72,8 @@ impl Purpose {
         Self::Ticks,
         Self::DeadLetters,
     ];
+    /// What a pipeline has besides, where several instances share the log.
+    pub const SHARED: [Self; 2] = [Self::Nodes, Self::Artifacts];
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Control => "control",
@@ -74,6 +81,8 @@ impl Purpose {
             Self::Journal => "journal",
             Self::Ticks => "ticks",
             Self::DeadLetters => "dlq",
+            Self::Nodes => "nodes",
+            Self::Artifacts => "artifacts",
         }
     }
     /// One partition for the whole pipeline, or one a shard.
@@ -94,7 +103,16 @@ pub fn group(pipeline: &PipelineName) -> String {
 
 /// `<pipeline>.<stage>.changelog`: the state of a stage as records ([`crate::changelog`]), one partition a shard.
 pub fn changelog(pipeline: &PipelineName, stage: &StageName) -> TopicName {
-    TopicName::new(format!("{pipeline}.{stage}.changelog")).expect("two names of at most 64 bytes of [a-z0-9-]")
+    TopicName::new(format!("{pipeline}.{stage}{CHANGELOG}")).expect("two names of at most 64 bytes of [a-z0-9-]")
+}
+
+/// Ends of the names of changelogs, and of the doctor's own topic.
+pub const CHANGELOG: &str = ".changelog";
+pub const PROBE: &str = "doctor";
+
+/// `<pipeline>.doctor`: what `fermata doctor` writes to and reads back.
+pub fn probe(pipeline: &PipelineName) -> TopicName {
+    TopicName::new(format!("{pipeline}.{PROBE}")).expect("a pipeline name is at most 64 bytes of [a-z0-9-]")
 }
 
 /// Reserved stores of a task, beside those its component declares (which cannot begin with `_`).

@@ -7,6 +7,7 @@ pub mod board;
 pub mod control;
 pub mod guarded;
 pub mod parked;
+pub mod topics;
 pub mod verify;
 pub mod views;
 pub mod worker;

@@ -8,7 +8,7 @@ use fermata_core::{
 use std::collections::BTreeSet;
 
 /// Polls all until they hold so many and nobody hears anything more; what each holds.
-fn settle(sessions: &mut [&mut Box<dyn Session>], held: &mut [BTreeSet<Shard>], want: &[usize]) {
+pub fn settle(sessions: &mut [&mut Box<dyn Session>], held: &mut [BTreeSet<Shard>], want: &[usize]) {
     wait_for("a settled group", || {
         let mut quiet = true;
         for (session, held) in sessions.iter_mut().zip(held.iter_mut()) {

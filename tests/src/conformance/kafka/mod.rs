@@ -34,7 +34,11 @@ impl KafkaFixture {
         // Records of cases are as old as the epoch: by default they would be deleted at once.
         let kept = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
         let topics = ["a", "b", "in", "out", "other", "up", "down", "a.b", "new"].map(|name| prefix.topic_of(name));
-        options.topics = topics.into_iter().chain(changelogs(&options.pipeline)).map(|t| (t, kept.clone())).collect();
+        options.topics = topics
+            .into_iter()
+            .chain(changelogs(&options.pipeline))
+            .map(|t| (t, kept.clone()))
+            .collect();
         Self {
             options,
             prefix,

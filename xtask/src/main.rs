@@ -9,6 +9,7 @@ mod demo;
 mod guards;
 mod guests;
 mod kafka;
+mod peer;
 mod prove;
 mod run;
 mod server;

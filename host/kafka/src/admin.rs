@@ -34,7 +34,7 @@ impl Wake for Unpark {
 }
 
 /// The answers come on a thread of rust-rdkafka's, so that this one may sleep.
-fn wait<T>(answer: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> T {
     let mut answer = pin!(answer);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);

@@ -5,6 +5,7 @@ use crate::ends::Ends;
 use crate::fault;
 use crate::health::Health;
 use crate::{CreateTopics, KafkaOptions};
+use fermata_core::topics::fits;
 use fermata_core::{
     TopicName, codes,
     ports::{LogError, TopicSpec},
@@ -285,7 +286,7 @@ impl Catalogue {
             );
             for (name, expected) in options.topics.get(&spec.name).into_iter().flatten() {
                 let found = found.and_then(|f| f.get(name));
-                if found.is_none_or(|f| !same(f, expected)) {
+                if found.is_none_or(|f| !fits(name, expected, f)) {
                     differences.push(Difference {
                         topic: spec.name.clone(),
                         name: name.clone(),
@@ -312,26 +313,9 @@ fn max_bytes(configs: Option<&Configs>) -> usize {
     found.and_then(|v| v.parse().ok()).unwrap_or(USUAL_MAX_BYTES)
 }
 
-/// Lists are the same in any order: `compact,delete`.
-fn same(found: &str, expected: &str) -> bool {
-    let parts = |text: &str| {
-        let mut parts: Vec<_> = text.split(',').map(|p| p.trim().to_owned()).collect();
-        parts.sort();
-        parts
-    };
-    parts(found) == parts(expected)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_are_the_same_in_any_order() {
-        assert!(same("compact,delete", "delete, compact"));
-        assert!(same("-1", "-1"));
-        assert!(!same("delete", "compact"));
-    }
 
     #[test]
     fn a_difference_names_topic_found_and_expected() {

@@ -16,8 +16,8 @@ mod transactions;
 pub mod worker;
 
 pub use fixtures::{EmbeddedFixture, SimulatedFixture};
-pub use local::LocalFixture;
 pub use kafka::KafkaFixture;
+pub use local::LocalFixture;
 
 use fermata_core::{
     Shard,

@@ -18,6 +18,7 @@ const GRACE: Duration = Duration::from_secs(20);
 pub struct Broker {
     /// With `server.properties` and the logs of every start.
     folder: PathBuf,
+    serving: bool,
     running: Mutex<Option<Running>>,
     starts: Mutex<u32>,
 }
@@ -39,9 +40,10 @@ pub enum NotReady {
 }
 
 impl Broker {
-    pub fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path, serving: bool) -> Self {
         Self {
             folder: folder.to_path_buf(),
+            serving,
             running: Mutex::new(None),
             starts: Mutex::new(0),
         }
@@ -59,7 +61,11 @@ impl Broker {
         *starts += 1;
         let log = self.folder.join(format!("log.{starts}"));
         let java = {
-            let mut java = kafka().command(HEAP_MIB);
+            let mut java = if self.serving {
+                kafka().serving()
+            } else {
+                kafka().command(HEAP_MIB)
+            };
             java.arg("kafka.Kafka").arg(self.folder.join("server.properties"));
             java
         };

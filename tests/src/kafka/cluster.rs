@@ -73,7 +73,7 @@ impl Cluster {
             .write(kafka(), &data);
             let text = properties(options, node, &ports, &data);
             fs::write(own.join("server.properties"), text).expect("a temporary folder can be written to");
-            brokers.push(Broker::new(&own));
+            brokers.push(Broker::new(&own, options.serving));
         }
         let bootstrap = addresses(&ports, |p| p.plain);
         let cluster = Self {

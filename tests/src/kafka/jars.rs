@@ -27,17 +27,33 @@ pub fn kafka() -> &'static Kafka {
 impl Kafka {
     /// A command that runs a class of Kafka with so much heap.
     pub fn command(&self, heap_mib: u32) -> Command {
+        // Short lives on few cores: the quick compiler, the small collector.
+        let mut command = self.java(&["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+        command.arg(format!("-Xmx{heap_mib}m"));
+        self.classes(&mut command);
+        command
+    }
+
+    /// As Kafka's own scripts start a broker.
+    pub fn serving(&self) -> Command {
+        let mut command = self.java(&["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Xms1g", "-Xmx1g"]);
+        self.classes(&mut command);
+        command
+    }
+
+    fn java(&self, flags: &[&str]) -> Command {
         let mut command = Command::new(java());
+        command.args(flags);
+        command
+    }
+
+    fn classes(&self, command: &mut Command) {
         let logging = self.folder.join("log4j2.properties");
         command
-            // Short lives on few cores: the quick compiler, the small collector.
-            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"])
-            .arg(format!("-Xmx{heap_mib}m"))
             .arg(format!("-Dlog4j2.configurationFile={}", logging.display()))
             .arg("-Dlog4j2.disableJmx=true")
             .arg("-cp")
             .arg(self.folder.join("lib").join("*"));
-        command
     }
 
     /// What `kafka-storage format` writes besides the identities.

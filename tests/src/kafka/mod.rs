@@ -32,6 +32,11 @@ use std::sync::OnceLock;
 /// Names a running broker, `host:port`.
 const GIVEN: &str = "FERMATA_TEST_KAFKA";
 
+/// Is there a broker to be used?
+pub fn given() -> bool {
+    std::env::var_os(GIVEN).is_some()
+}
+
 /// The cluster of one broker that all tests of this process share: the given one, else [`local`].
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();

@@ -31,6 +31,8 @@ pub struct ClusterOptions {
     pub proxies: usize,
     /// Settings of every broker, over the usual ones.
     pub settings: Vec<(String, String)>,
+    /// The memory and the compiler of a broker that serves, not of one that starts quickly: to be measured with.
+    pub serving: bool,
 }
 
 impl ClusterOptions {
@@ -39,7 +41,11 @@ impl ClusterOptions {
             brokers,
             proxies: 0,
             settings: Vec::new(),
+            serving: false,
         }
+    }
+    pub fn serving(self) -> Self {
+        Self { serving: true, ..self }
     }
     pub fn proxies(self, proxies: usize) -> Self {
         Self { proxies, ..self }

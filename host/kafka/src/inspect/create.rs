@@ -1,7 +1,7 @@
 //! Making topics, or asking whether they could be made.
 
-use super::wait::wait;
 use super::{InspectError, Inspector, error};
+use crate::admin::wait;
 use fermata_core::TopicName;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode as Code;

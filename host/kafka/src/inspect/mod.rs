@@ -9,7 +9,6 @@ mod rights;
 mod topics;
 mod transactions;
 mod versions;
-mod wait;
 
 pub use create::{Made, Wanted};
 pub use error::InspectError;

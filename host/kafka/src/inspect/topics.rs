@@ -1,7 +1,7 @@
 //! Topics as the cluster has them.
 
-use super::wait::wait;
 use super::{InspectError, Inspector, error};
+use crate::admin::wait;
 use fermata_core::TopicName;
 use fermata_core::topics::{Found, Inventory};
 use rdkafka::admin::{AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};

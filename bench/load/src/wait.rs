@@ -14,7 +14,7 @@ impl Wake for Unpark {
     }
 }
 
-pub fn wait<T>(answer: impl Future<Output = T>) -> T {
+pub fn block_on<T>(answer: impl Future<Output = T>) -> T {
     let mut answer = pin!(answer);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);

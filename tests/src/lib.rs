@@ -4,5 +4,6 @@ pub mod bad_input;
 pub mod bench;
 pub mod conformance;
 pub mod harness;
+pub mod kafka;
 pub mod simulated;
 pub mod simulation;

@@ -6,17 +6,24 @@ use std::process::Command;
 
 use miette::{IntoDiagnostic, Result, WrapErr};
 
-use crate::{guests, run, server, workspace};
+use crate::{guests, peer, run, server, workspace};
 
 /// Measure the payment pipeline: Wasm beside native in pairs, latency at a steady rate; --million: memory instead
 ///
 /// More behind `--`: --rounds N (at least 3), --payments N of a backlog, --rate N a second and --seconds N of the
-/// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead.
+/// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead. On Kafka
+/// besides: --warm N payments before the clock starts; --few N and --many N accounts.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only memory, after a million payments; takes minutes
     #[arg(long)]
     million: bool,
+    /// On a real Kafka, beside the same pipeline on Kafka Streams; half an hour
+    #[arg(long, conflicts_with = "million")]
+    kafka: bool,
+    /// On a real Kafka: silence after SIGKILL with few accounts and with many; half an hour
+    #[arg(long, conflicts_with_all = ["million", "kafka"])]
+    kafka_recovery: bool,
     /// table or json
     #[arg(short, long, default_value = "table")]
     output: String,
@@ -29,11 +36,29 @@ pub fn run(args: &Args) -> Result<()> {
     let mut cargo = run::cargo();
     cargo.args(["build", "--release", "--workspace", "--bin", "bench"]);
     run::loudly(server::with_bundles(&mut cargo))?;
+    let asked = |flag: &str| args.more.iter().any(|word| word == flag);
+    let (kafka, recovery) = (
+        args.kafka || asked("--kafka"),
+        args.kafka_recovery || asked("--kafka-recovery"),
+    );
+    if kafka || recovery {
+        peer::install_tools();
+        peer::build_load()?;
+        server::build()?;
+    }
+    if kafka {
+        peer::build()?;
+    }
     let bench = workspace::target().join("release").join("bench");
     let mut measure = Command::new(&bench);
     measure.args(["--output", &args.output]).args(&args.more);
     if args.million {
         measure.arg("--million");
+    }
+    for (flag, wanted) in [("--kafka", args.kafka), ("--kafka-recovery", args.kafka_recovery)] {
+        if wanted {
+            measure.arg(flag);
+        }
     }
     let error = measure.exec();
     Err(error)

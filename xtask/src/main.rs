@@ -8,6 +8,8 @@ mod bench;
 mod demo;
 mod guards;
 mod guests;
+mod kafka;
+mod peer;
 mod prove;
 mod run;
 mod server;

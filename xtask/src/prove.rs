@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use miette::{IntoDiagnostic, Result, WrapErr, bail};
 
-use crate::{guests, run, server};
+use crate::{guests, kafka, run, server};
 
 /// A test that reads its length from the environment.
 struct Proof {
@@ -64,6 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
     if wanted.is_empty() {
         bail!("no proof's name contains {filter:?}");
     }
+    kafka::install_tools();
     guests::build()?;
     server::build()?;
     run::loudly(server::with_bundles(tests().arg("--no-run")))?;

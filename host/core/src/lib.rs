@@ -20,6 +20,7 @@ pub mod partition;
 pub mod ports;
 pub mod printable;
 pub mod record;
+pub mod topics;
 pub mod validation;
 
 pub use identity::Identity;

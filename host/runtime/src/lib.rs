@@ -11,6 +11,7 @@ pub mod guarded;
 pub mod nodes;
 pub mod parked;
 pub mod tenure;
+pub mod topics;
 pub mod verify;
 pub mod views;
 pub mod worker;

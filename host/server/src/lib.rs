@@ -11,12 +11,15 @@ pub mod demo;
 pub mod executor;
 pub mod failure;
 mod fitting;
+pub mod ground;
 pub mod host;
 pub mod http;
+pub mod installation;
 mod keys;
 mod load;
 mod pages;
 mod run;
+mod setup;
 mod signals;
 mod source;
 

@@ -7,6 +7,7 @@ mod accounts;
 mod args;
 mod backlog;
 mod calls;
+mod kafka;
 mod load;
 mod machine;
 mod memory;
@@ -16,6 +17,7 @@ mod spread;
 mod steady;
 
 pub use args::Args;
+pub use kafka::{KafkaArgs, KafkaReport, run as run_on_kafka};
 pub use report::Report;
 
 /// A measurement that cannot be made ends the run.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what the sandbox costs, how fast the pipeline is, how much memory it takes.
 
-use fermata_tests::bench::{self, Args};
+use fermata_tests::bench::{self, Args, KafkaArgs};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -13,7 +13,13 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         };
     }
-    let args = match Args::parse(words) {
+    let words: Vec<String> = words.collect();
+    match KafkaArgs::parse(&words) {
+        Ok(None) => {}
+        Ok(Some(args)) => return on_kafka(&args),
+        Err(error) => return fail(&error),
+    }
+    let args = match Args::parse(words.into_iter()) {
         Ok(args) => args,
         Err(error) => return fail(&error),
     };
@@ -31,6 +37,15 @@ fn main() -> ExitCode {
         }
         Err(error) => fail(&error),
     }
+}
+
+fn on_kafka(args: &KafkaArgs) -> ExitCode {
+    match bench::run_on_kafka(args) {
+        Ok(report) if args.json => println!("{}", report.json()),
+        Ok(report) => println!("{}", report.text()),
+        Err(error) => return fail(&error),
+    }
+    ExitCode::SUCCESS
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {

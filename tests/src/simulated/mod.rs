@@ -11,6 +11,8 @@
 //! - a commit may answer `Unknown`, and so may the question what became of it;
 //! - state changes of a commit are committed with it but shown only after `apply`; whoever is assigned a shard finds
 //!   it caught up;
+//! - or, when it keeps changelogs ([`Simulated::keep_changelogs`]): state changes are records of the transaction, whose
+//!   markers may be late, and stores restore themselves from them; its own state is then what was committed, to compare;
 //! - a commit that changes the state of a shard without sending that shard's positions is refused as a broken
 //!   contract: Kafka would not fence it.
 
@@ -22,12 +24,15 @@ mod partition;
 mod session;
 mod state;
 mod world;
+mod writer;
 
 pub use clock::SimClock;
 pub use faults::{Faults, Injected};
 pub use world::{Mode, TRANSACTION_TIMEOUT};
+pub use writer::{Made, Writer, entry, note};
 
-use fermata_core::{CommitId, Offset, Record, Shard, TopicName};
+use fermata_core::ports::Namespace;
+use fermata_core::{CommitId, Offset, PipelineName, Record, Shard, Timestamp, TopicName};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use world::World;
@@ -48,6 +53,24 @@ impl Simulated {
         }
     }
 
+    /// State changes of the pipeline become records of its changelogs, as on Kafka.
+    pub fn keep_changelogs(&self, pipeline: &PipelineName) {
+        self.world.lock().changelogs = Some(pipeline.clone());
+    }
+    /// Forgets the records of a partition before `start`.
+    pub fn trim(&self, topic: &TopicName, shard: Shard, start: Offset) {
+        if let Ok(partition) = self.world.lock().partition(topic, shard) {
+            partition.trim(start);
+        }
+    }
+    /// Keeps the newest record of each key; tombstones written before that time are gone, as after
+    /// `delete.retention.ms`.
+    pub fn compact(&self, topic: &TopicName, shard: Shard, before: Timestamp) {
+        if let Ok(partition) = self.world.lock().partition(topic, shard) {
+            partition.compact(before);
+        }
+    }
+
     pub fn clock(&self) -> Arc<SimClock> {
         Arc::clone(&self.clock)
     }
@@ -60,6 +83,10 @@ impl Simulated {
     }
     pub fn committed(&self) -> CommitId {
         CommitId(self.world.lock().last)
+    }
+    /// Namespaces that hold or held state.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.world.lock().state.namespaces()
     }
     /// Is there anything to read from `from` on?
     pub fn lies_behind(&self, topic: &TopicName, shard: Shard, from: Offset) -> bool {

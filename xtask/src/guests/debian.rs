@@ -19,7 +19,7 @@ pub fn add(packages: &[&str]) -> Option<()> {
     if !root || !Path::new("/usr/bin/apt-get").is_file() {
         return None;
     }
-    eprintln!("guests: apt-get install {}", packages.join(" "));
+    eprintln!("apt-get install {}", packages.join(" "));
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(packages);
@@ -29,7 +29,5 @@ pub fn add(packages: &[&str]) -> Option<()> {
 fn apt(arguments: &[&str]) -> Option<()> {
     let mut apt = Command::new("apt-get");
     apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    run::loudly(&mut apt)
-        .inspect_err(|error| eprintln!("guests: {error}"))
-        .ok()
+    run::loudly(&mut apt).inspect_err(|error| eprintln!("{error}")).ok()
 }

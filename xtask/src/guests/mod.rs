@@ -1,7 +1,7 @@
 //! `guests`: every stage, generator and validator as a component in `target/guests`.
 
 mod compile;
-mod debian;
+pub mod debian;
 mod encode;
 mod fingerprint;
 mod index;

@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 
 use miette::{IntoDiagnostic, Result, WrapErr, bail};
 
-use crate::{guests, run, server};
+use crate::{guests, kafka, run, server};
 use summary::Summary;
 
 /// Set, it makes a skipped test an error.
@@ -27,6 +27,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.filter.is_none() {
         run::loudly(run::cargo().args(["fmt", "--all", "--check"])).wrap_err("cargo fmt --all would change files")?;
     }
+    kafka::install_tools();
     guests::build()?;
     server::build()?;
     let mut cargo = run::cargo();

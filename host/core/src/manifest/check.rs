@@ -5,7 +5,7 @@ use super::raw::{Checked, Problems};
 use super::{Generator, Stage, Topic};
 use crate::identity::Identity;
 use crate::limits::MAX_CODE;
-use crate::names::{Purpose, headers};
+use crate::names::{CHANGELOG, PROBE, Purpose, headers};
 use crate::{PipelineName, TopicName, codes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,6 +15,8 @@ pub(super) struct Declared {
     pub name: TopicName,
     pub head: Option<bool>,
     pub topic: Topic,
+    /// It says what becomes of misplaced records.
+    pub misplaced: bool,
     pub span: Range<usize>,
 }
 
@@ -73,6 +75,7 @@ pub(super) fn wire(
     }
     if let Some(pipeline) = pipeline {
         reserved(problems, pipeline, &stages, &declared);
+        changelogs(problems, pipeline, &stages, &declared);
     }
     for stage in &stages {
         twice(problems, stage);
@@ -103,6 +106,13 @@ fn heads(problems: &Problems, declared: &[Declared], topics: &BTreeMap<TopicName
             let message = format!("topic {}: `key` is for heads, and a stage writes this topic", one.name);
             let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
             problems.note(problem.help("a stage gives its records their keys itself: leave `key` out"));
+        } else if !head && one.misplaced {
+            let message = format!(
+                "topic {}: `on-misplaced` is for heads, and a stage writes this topic",
+                one.name
+            );
+            let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
+            problems.note(problem.help("the host puts what stages write where it belongs: leave `on-misplaced` out"));
         }
     }
 }
@@ -196,6 +206,24 @@ fn reserved(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>
         .chain(declared.iter().map(|d| (&d.name, &d.span)));
     for (name, span) in used.filter(|(name, _)| own.contains(name)) {
         let message = format!("topic {name} belongs to the host");
+        let problem = Problem::new(codes::MANIFEST_REFERENCE, span.clone(), message);
+        problems.note(problem.help("choose another name"));
+    }
+}
+
+/// Where a log keeps the state of stages.
+fn changelogs(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) {
+    let begins = format!("{pipeline}.");
+    let theirs = |name: &TopicName| {
+        let of = name.as_str().strip_prefix(&begins);
+        of.is_some_and(|rest| rest == PROBE || rest.ends_with(CHANGELOG))
+    };
+    let used = stages.iter().flat_map(|s| s.reads.iter().chain(&s.writes));
+    let used = used
+        .map(|(t, span)| (t, span))
+        .chain(declared.iter().map(|d| (&d.name, &d.span)));
+    for (name, span) in used.filter(|(name, _)| theirs(name)) {
+        let message = format!("topic {name} belongs to the host, where the log is Kafka");
         let problem = Problem::new(codes::MANIFEST_REFERENCE, span.clone(), message);
         problems.note(problem.help("choose another name"));
     }

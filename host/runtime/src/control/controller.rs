@@ -64,6 +64,8 @@ pub struct Controller {
     pub(super) last_event: u64,
     pub(super) rest: Rest,
     pub(super) shown: Shown,
+    /// Why the last step got no answer from the log.
+    pub(super) away: Option<String>,
 }
 
 /// What an instance does about the facts.
@@ -103,11 +105,17 @@ impl Controller {
     pub fn leads(&self) -> bool {
         self.role == Role::Leads
     }
+    /// Why the last step got no answer from the log: whoever drives the controller waits before the next.
+    pub fn away(&self) -> Option<&str> {
+        self.away.as_deref()
+    }
 
     /// Waits at most `max_wait` (zero: not at all) for something to happen, then does all that is due.
     ///
-    /// While the log is away nothing is decided and the step succeeds; any error means that the process should stop.
+    /// While the log is away ([`Controller::away`]) nothing is decided and the step succeeds; any error means that the
+    /// process should stop.
     pub fn step(&mut self, max_wait: Duration) -> Result<(), ControlError> {
+        self.away = None;
         if self.nodes.shared() {
             return self.step_in_company(max_wait);
         }
@@ -133,6 +141,7 @@ impl Controller {
             ControlError::Log(LogError::Away(why)) => {
                 tracing::warn!("control plane waits for the log: {why}");
                 self.unsure = true;
+                self.away = Some(why);
                 Ok(())
             }
             other => Err(other),

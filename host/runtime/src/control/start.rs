@@ -123,6 +123,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         last_event: 0,
         rest: Rest::default(),
         shown: Shown::default(),
+        away: None,
     };
     if controller.nodes.shared() {
         // The others must know of this one before its workers join the group.

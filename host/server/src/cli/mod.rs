@@ -34,7 +34,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let client = || Client::new(&global);
     match cli.verb {
         Verb::Demo(args) => crate::demo::run(&talk, args),
-        Verb::Run(args) => crate::run::run(&talk, args),
+        Verb::Run(args) => crate::run::run(&talk, &args, global.timeout),
         Verb::Generate(args) => generate::run(&talk, client()?, args),
         Verb::Build(args) => build::run(&talk, &args),
         Verb::Produce(args) => records::produce(&talk, client()?, args),

@@ -1,0 +1,93 @@
+//! Where partitions begin and end: for committed readers, and for readers of everything.
+
+use crate::catalogue::Catalogue;
+use crate::health::{Health, Reporting};
+use crate::{KafkaOptions, convert, fault, settings};
+use fermata_core::ports::{Bounds, LogError};
+use fermata_core::{Offset, Shard, TopicName};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) type Asker = BaseConsumer<Reporting>;
+
+pub(crate) struct Ends {
+    committed: Asker,
+    uncommitted: Asker,
+    within: Duration,
+    health: Arc<Health>,
+}
+
+/// A client without a group: for metadata and ends.
+fn asker(options: &KafkaOptions, health: &Arc<Health>, committed: bool) -> Result<Asker, LogError> {
+    settings::asker(options, committed)
+        .create_with_context(Reporting(health.clone()))
+        .map_err(|e| settings::making("the client for metadata", &e, health))
+}
+
+impl Ends {
+    pub fn open(options: &KafkaOptions, health: &Arc<Health>) -> Result<Self, LogError> {
+        Ok(Self {
+            committed: asker(options, health, true)?,
+            uncommitted: asker(options, health, false)?,
+            within: options.answer_within,
+            health: health.clone(),
+        })
+    }
+
+    /// The client, for metadata.
+    pub fn asker(&self) -> &Asker {
+        &self.committed
+    }
+
+    fn watermarks(&self, asker: &Asker, topic: &TopicName, shard: Shard) -> Result<(Offset, Offset), LogError> {
+        // The queue of a client without a group holds what its connections meet.
+        drop(asker.poll(Duration::ZERO));
+        let found = asker.fetch_watermarks(topic.as_str(), convert::partition(shard), self.within);
+        match found {
+            Ok((start, end)) => Ok((convert::offset(start), convert::offset(end))),
+            Err(error) => {
+                drop(asker.poll(Duration::ZERO));
+                if error.rdkafka_error_code().is_some_and(fault::unknown_topic) {
+                    return Err(LogError::UnknownTopic(topic.clone()));
+                }
+                Err(fault::explain(
+                    &format!("the ends of {topic}/{shard}"),
+                    &error,
+                    &self.health,
+                ))
+            }
+        }
+    }
+
+    /// Start, and the last stable offset: what a committed reader may read.
+    pub fn stable(&self, topic: &TopicName, shard: Shard) -> Result<(Offset, Offset), LogError> {
+        self.watermarks(&self.committed, topic, shard)
+    }
+
+    pub fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {
+        // In this order: what is written between the two only raises `high`.
+        let (start, end) = self.stable(topic, shard)?;
+        let (_, high) = self.watermarks(&self.uncommitted, topic, shard)?;
+        Ok(Bounds {
+            start,
+            end,
+            high: high.max(end),
+        })
+    }
+}
+
+impl Catalogue {
+    /// Refuses what does not exist, as every log does.
+    pub fn check(&self, topic: &TopicName, shard: Shard) -> Result<(), LogError> {
+        let found = self.partitions(topic)?;
+        match shard.0 < found {
+            true => Ok(()),
+            false => Err(LogError::PartitionCount {
+                topic: topic.clone(),
+                expected: shard.0 + 1,
+                found,
+            }),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What librdkafka says beside its answers: the last trouble with the brokers, told to whoever then waits in vain.
+
+use parking_lot::Mutex;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One for the log, shared by its clients.
+#[derive(Default)]
+pub(crate) struct Health {
+    trouble: Mutex<Option<Trouble>>,
+}
+
+struct Trouble {
+    at: Instant,
+    code: Option<RDKafkaErrorCode>,
+    text: String,
+    /// Told to the log of this process last; the same again is told at intervals only.
+    told: Instant,
+}
+
+/// The same trouble is logged once in so long.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Older trouble says nothing about an answer that is missing now.
+const FRESH: Duration = Duration::from_secs(60);
+
+impl Health {
+    pub fn note(&self, code: Option<RDKafkaErrorCode>, text: &str) {
+        let mut trouble = self.trouble.lock();
+        let now = Instant::now();
+        let told = trouble.as_ref().filter(|t| t.code == code).map(|t| t.told);
+        let again = told.filter(|told| now.duration_since(*told) < TOLD_EVERY);
+        if again.is_none() {
+            tracing::warn!("Kafka: {text}");
+        }
+        *trouble = Some(Trouble {
+            at: now,
+            code,
+            text: text.to_owned(),
+            told: again.unwrap_or(now),
+        });
+    }
+
+    /// "; librdkafka said ... 3 s ago", or nothing.
+    pub fn last(&self) -> String {
+        let trouble = self.trouble.lock();
+        let fresh = trouble.as_ref().filter(|t| t.at.elapsed() < FRESH);
+        fresh.map_or(String::new(), |t| {
+            format!("; librdkafka said {} s ago: {}", t.at.elapsed().as_secs(), t.text)
+        })
+    }
+
+    /// The code of fresh trouble: a wrong password shows only so, the answer itself is a time-out.
+    pub fn code(&self) -> Option<RDKafkaErrorCode> {
+        let trouble = self.trouble.lock();
+        trouble.as_ref().filter(|t| t.at.elapsed() < FRESH).and_then(|t| t.code)
+    }
+}
+
+/// The context of clients that have nothing else to remember.
+#[derive(Clone)]
+pub(crate) struct Reporting(pub Arc<Health>);
+
+impl ClientContext for Reporting {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log(level, facility, text);
+    }
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.note(error.rdkafka_error_code(), reason);
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Reporting {}
+
+/// Its own lines are for debugging: what matters comes as an error as well.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!("librdkafka: {facility} {text}");
+        }
+        _ => tracing::debug!("librdkafka: {facility} {text}"),
+    }
+}

@@ -1,0 +1,8 @@
+//! On a real Apache Kafka.
+
+mod broker;
+mod doctor;
+mod proxy;
+mod sessions;
+mod site;
+mod topics;

@@ -7,6 +7,7 @@ mod bad_input;
 mod conformance;
 mod demo;
 mod durability;
+mod fleet;
 mod guests;
 mod hostile;
 mod kafka;

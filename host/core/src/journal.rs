@@ -6,6 +6,7 @@ use crate::manifest::{AtLimit, OnFailure, Quarantine};
 use crate::output_hash::OutputHash;
 use crate::{Digest, Offset, Sequence, Shard, StageName, TopicName, VersionId};
 use prost::Message;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// First byte of every journal record; another value is another format.
@@ -122,7 +123,8 @@ pub struct QuarantineEntry {
 }
 
 /// What a task has done about an order to release or skip parked records.
-#[derive(Clone, PartialEq, Eq, Message)]
+#[derive(Clone, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Unparking {
     /// Number of the order, from 1; 0: none was met yet.
     #[prost(uint64, tag = "1")]
@@ -156,7 +158,8 @@ pub struct Position {
 }
 
 /// Cumulative counters of a task.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Counts {
     /// Records and timers processed, whatever came of them (skipped ones not counted).
     #[prost(uint64, tag = "1")]

@@ -20,7 +20,11 @@ impl Worker {
     /// so for the next step.
     pub(super) fn restore_held(&mut self) -> Result<(), WorkerError> {
         for shard in self.unrestored.clone() {
-            if self.restore(shard)? {
+            if !self.spec.board.tenure.may_restore(shard) {
+                continue;
+            }
+            self.refresh_directive();
+            if self.knows_every_stage() && self.restore(shard)? {
                 self.unrestored.remove(&shard);
             }
         }
@@ -50,6 +54,13 @@ impl Worker {
                 (Some(record), chained)
             }
         };
+        if journal
+            .as_ref()
+            .is_some_and(|record| record.epoch > self.directive.epoch)
+        {
+            // Its last owner knew of facts that have not come here yet: what they made live must not be undone.
+            return Ok(false);
+        }
         match self.spec.store.restore(shard, chained.sequence, RESTORING)? {
             Restored::Ready => {}
             Restored::Behind { left } => {

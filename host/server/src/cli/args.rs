@@ -127,6 +127,12 @@ pub enum Verb {
     /// Records that wait because one of their key could not be treated
     #[command(subcommand)]
     Parked(ParkedVerb),
+    /// The instances that run the pipeline
+    #[command(subcommand)]
+    Nodes(NodesVerb),
+    /// Who holds which shard
+    #[command(subcommand)]
+    Shards(ShardsVerb),
     /// Check the books: journals, topics, receipts, invariants
     Verify(VerifyArgs),
     /// Look at components
@@ -354,6 +360,20 @@ pub enum ParkedVerb {
         #[arg(long)]
         stage: Option<String>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum NodesVerb {
+    /// All of them, with what they hold
+    List,
+    /// Give the shards of one away before maintenance, warm where possible
+    Evacuate { node: String },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ShardsVerb {
+    /// All of them: owner, journal sequence, lag, standby
+    List,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -35,8 +35,7 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
         Arc::new(artifacts),
     );
     spec.workers = workers;
-    spec.node.name = setup.node;
-    spec.node.address = setup.advertise;
+    spec.node = setup.node;
     spec.peer_secret = setup.peer_secret;
     spec.listener = Some(listener);
     spec.probe = hold::from_environment()?;

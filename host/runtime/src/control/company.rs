@@ -205,12 +205,15 @@ impl Controller {
     }
 
     fn report(&self) -> NodeReport {
+        let own = &self.nodes.own;
         let tenure = &self.board.tenure;
         // In this order: a worker that obeys later says so later.
         let told = self.board.directive().epoch;
         let epoch = tenure.obeyed().map_or(told, |obeyed| obeyed.min(told));
         let shards = self.board.reports();
         let held = tenure.held();
+        let mut standby = (own.standby)();
+        standby.retain(|shard, _| !held.contains_key(shard));
         let restoring: BTreeSet<Shard> = held.into_keys().filter(|shard| !shards.contains_key(shard)).collect();
         let leads = (self.role == Role::Leads).then(|| Leads {
             term: self.term,
@@ -228,7 +231,6 @@ impl Controller {
             };
             (*number, said)
         });
-        let own = &self.nodes.own;
         NodeReport {
             v: VERSION,
             node: own.name.clone(),
@@ -243,7 +245,7 @@ impl Controller {
             workers: tenure.workers(),
             shards,
             restoring,
-            standby: (own.standby)(),
+            standby,
             prepared: prepared.collect(),
             events: self.events.iter().cloned().collect(),
         }

@@ -97,10 +97,6 @@ impl Controller {
     pub fn views(&self) -> Arc<Views> {
         self.views.clone()
     }
-    /// Why the last step got no answer from the log: whoever drives the controller waits before the next.
-    pub fn away(&self) -> Option<&str> {
-        self.away.as_deref()
-    }
     /// All instances, as far as this one knows.
     pub fn nodes(&self) -> Arc<Nodes> {
         self.nodes.clone()
@@ -108,6 +104,10 @@ impl Controller {
     /// Does this instance decide?
     pub fn leads(&self) -> bool {
         self.role == Role::Leads
+    }
+    /// Why the last step got no answer from the log: whoever drives the controller waits before the next.
+    pub fn away(&self) -> Option<&str> {
+        self.away.as_deref()
     }
 
     /// Waits at most `max_wait` (zero: not at all) for something to happen, then does all that is due.

@@ -76,7 +76,6 @@ impl Controller {
         )?;
         tracing::info!(target: "fermata::control", term = lead.term, "this instance leads");
         self.rest = Rest::default();
-        self.candidates.clear();
         self.role = Role::Leads;
         let begun = self.record(news).and_then(|()| self.gather_receipts());
         if begun.is_err() {

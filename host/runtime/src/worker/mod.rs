@@ -125,10 +125,10 @@ pub struct Worker {
     idle: bool,
     /// The reports on the board are older than the tasks.
     stale_reports: bool,
-    /// Why the last step got no answer from the log.
-    away: Option<String>,
     /// The lease is over: nothing is read.
     suspended: bool,
+    /// Why the last step got no answer from the log.
+    away: Option<String>,
 }
 
 struct Live {
@@ -168,8 +168,8 @@ impl Worker {
             fresh_cutover: false,
             idle: false,
             stale_reports: false,
-            away: None,
             suspended: false,
+            away: None,
             spec,
         };
         worker.read_directive();

@@ -43,13 +43,14 @@ impl Kafka {
         options.keep = TOMBSTONES / 2;
         options.on_fatal = Some(site.fatal.clone());
         let store = Local::open(&site.data_dir.join(STATE), options, log.clone()).map_err(|e| self.unfit(e))?;
-        // Whatever this instance does not hold, it follows: it may have to take it over.
+        // Where another instance falls, its shards need only their last changes here.
         store.follow((0..site.manifest.partitions).map(Shard));
         let (sizes, followed) = (log.clone(), store.clone());
         Ok(Standing {
             topics: plan.specs(),
             sizes: std::sync::Arc::new(move |topic| sizes.max_record_bytes(topic).map(Some)),
-            standby: Some(std::sync::Arc::new(move || followed.warmth())),
+            shared: true,
+            standby: std::sync::Arc::new(move || followed.warmth()),
             nature: Nature {
                 place: format!("log on Kafka at {}", self.installation.kafka["bootstrap.servers"]),
                 gapless: false,

@@ -47,13 +47,12 @@ pub struct Standing {
     /// Every topic that the pipeline needs on it.
     pub topics: Vec<TopicSpec>,
     pub sizes: Sizes,
-    /// Where other instances may stand on the same log; `None`: this one has it to itself.
-    pub standby: Option<Standby>,
+    /// Other instances of the pipeline may stand on it as well.
+    pub shared: bool,
+    /// Shards whose state is followed here, and how many changes each is behind.
+    pub standby: Arc<dyn Fn() -> BTreeMap<Shard, u64> + Send + Sync>,
     pub nature: Nature,
 }
-
-/// Shards whose state is followed without being held, and how many changes of each are still to be read.
-pub type Standby = Arc<dyn Fn() -> BTreeMap<Shard, u64> + Send + Sync>;
 
 /// Bytes of key, value and headers that a record of a topic may have, where the log is narrower than every limit of
 /// Fermata; as the log has it when it is asked.

@@ -62,7 +62,6 @@ impl App {
     pub(super) fn new(
         spec: &HostSpec,
         standing: &Standing,
-        artifacts: Arc<dyn Artifacts>,
         board: Arc<Board>,
         controller: &Controller,
         stop: Stop,
@@ -78,7 +77,7 @@ impl App {
             nodes: controller.nodes(),
             peer_secret: spec.peer_secret.clone(),
             executor: spec.executor.clone(),
-            artifacts,
+            artifacts: spec.artifacts.clone(),
             clock: spec.clock.clone(),
             watch: Watch::default(),
             counts: Counts::new(standing.nature.gapless),

@@ -34,6 +34,7 @@ use fermata_runtime::artifacts::LogArtifacts;
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{self, ControlError, Controller, ControllerSpec, Preparing};
 use fermata_runtime::nodes::NodeSpec;
+use fermata_runtime::nodes::report::farewell;
 use fermata_runtime::views::{NoPeers, Peers};
 use fermata_runtime::worker::BatchLimits;
 use patience::{Impatience, patiently};
@@ -55,9 +56,9 @@ pub struct HostSpec {
     pub manifest_text: String,
     pub data_dir: PathBuf,
     pub workers: usize,
-    /// Which instance of the pipeline this is; [`NodeSpec::alone`] by default.
+    /// Which instance of the pipeline this is. Whether there may be others, the ground knows.
     pub node: NodeSpec,
-    /// What instances of the pipeline know each other by; without it, others are neither asked nor answered.
+    /// What instances know each other by; without it none is asked or answered.
     pub peer_secret: Option<String>,
     /// `None`: no API.
     pub listener: Option<TcpListener>,
@@ -119,18 +120,12 @@ impl Host {
         };
         let Begun {
             standing,
+            artifacts,
             board,
             controller,
-            artifacts,
         } = patiently(&waiting, || begin(&spec, &stop))?;
-        let app = Arc::new(App::new(
-            &spec,
-            &standing,
-            artifacts,
-            board.clone(),
-            &controller,
-            stop.clone(),
-        ));
+        spec.artifacts = artifacts;
+        let app = Arc::new(App::new(&spec, &standing, board.clone(), &controller, stop.clone()));
         let mut threads = Threads::new(stop);
         threads.run("fermata-control", join::control(&app, controller))?;
         for index in 0..spec.workers {
@@ -177,21 +172,26 @@ impl Host {
         if let Some(api) = self.api.take() {
             api.end();
         }
-        self.threads.end();
+        if self.threads.end() && self.app.nodes.shared() && self.app.failed().is_none() {
+            self.say_farewell();
+        }
+    }
+}
+
+impl Host {
+    /// The others need not wait until this instance is taken for gone.
+    fn say_farewell(&self) {
+        let app = &self.app;
+        let word = farewell(&app.manifest.name, &app.nodes.own.name, app.clock.now().0);
+        if let Err(error) = app.log.append(vec![word]) {
+            tracing::debug!("no farewell: {error}");
+        }
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// How other instances are asked.
-fn peers(spec: &HostSpec) -> Arc<dyn Peers> {
-    match &spec.peer_secret {
-        Some(secret) => Arc::new(peers::HttpPeers::new(secret)),
-        None => Arc::new(NoPeers),
     }
 }
 
@@ -204,9 +204,10 @@ fn refused(error: ControlError) -> Failure {
 /// What a start makes first; all of it again when the log goes away in the middle.
 struct Begun {
     standing: Standing,
+    /// Those of the process, and where others may need them, those on the log.
+    artifacts: Arc<dyn Artifacts>,
     board: Arc<Board>,
     controller: Controller,
-    artifacts: Arc<dyn Artifacts>,
 }
 
 fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
@@ -219,13 +220,19 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
     })?;
     keep_manifest(spec)?;
     standing.log.ensure(&standing.topics)?;
-    let mut node = spec.node.clone();
-    let mut artifacts = spec.artifacts.clone();
-    if let Some(standby) = standing.standby.clone() {
-        node.shared = true;
-        node.standby = standby;
-        artifacts = Arc::new(LogArtifacts::new(artifacts, standing.log.clone(), &spec.manifest.name));
-    }
+    let artifacts: Arc<dyn Artifacts> = match standing.shared {
+        true => Arc::new(LogArtifacts::new(
+            spec.artifacts.clone(),
+            standing.log.clone(),
+            &spec.manifest.name,
+        )),
+        false => spec.artifacts.clone(),
+    };
+    let node = NodeSpec {
+        shared: standing.shared,
+        standby: standing.standby.clone(),
+        ..spec.node.clone()
+    };
     let started = control::start(ControllerSpec {
         manifest: spec.manifest.clone(),
         log: standing.log.clone(),
@@ -244,10 +251,18 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
     })?;
     Ok(Begun {
         standing,
+        artifacts,
         board,
         controller,
-        artifacts,
     })
+}
+
+/// How other instances are asked.
+fn peers(spec: &HostSpec) -> Arc<dyn Peers> {
+    match &spec.peer_secret {
+        Some(secret) => Arc::new(peers::HttpPeers::new(secret)),
+        None => Arc::new(NoPeers),
+    }
 }
 
 /// Whose patience it is, and where else is said what is waited for.

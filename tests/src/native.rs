@@ -1,0 +1,82 @@
+//! One worker of stages without WebAssembly on the simulated log, stepped until it rests.
+
+use crate::simulated::{Faults, Mode, Simulated};
+use fermata_core::manifest::Manifest;
+use fermata_core::ports::{Artifacts, Clock, Executor, Log, NoProbe, StateStore};
+use fermata_native::{NativeArtifacts, NativeExecutor, Registry};
+use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
+use fermata_runtime::control::config_json;
+use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, topics};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Far more steps than any load of a test needs.
+const STEPS: usize = 100_000;
+
+pub struct Native {
+    pub log: Simulated,
+    pub manifest: Arc<Manifest>,
+    pub worker: Worker,
+}
+
+impl Native {
+    /// `registry` has every component that the manifest names.
+    pub fn start(manifest: Arc<Manifest>, registry: Registry) -> Self {
+        let log = Simulated::new(1, Mode::Kafka, Faults::NONE);
+        log.ensure(&topics(&manifest)).expect("no faults");
+        let worker = worker(&log, &manifest, registry);
+        Self { log, manifest, worker }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn now(&self) -> i64 {
+        self.log.clock().now().0
+    }
+
+    /// Works until nothing is left to read.
+    pub fn settle(&mut self) {
+        for _ in 0..STEPS {
+            if self.worker.step(Duration::ZERO).expect("the worker goes on") == Progress::Idle {
+                return;
+            }
+        }
+        panic!("the worker does not come to rest");
+    }
+}
+
+/// Goes on where the log says that the worker before it stood.
+pub fn worker(log: &Simulated, manifest: &Arc<Manifest>, registry: Registry) -> Worker {
+    let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
+    let stages = manifest.stages.iter().map(|stage| {
+        let artifact = artifacts.resolve(&stage.component).expect("registered");
+        let config_json = config_json(stage);
+        let version = executor.prepare(&artifact, &config_json, &stage.limits);
+        let directive = StageDirective {
+            version: version.expect("stages of tests are whole"),
+            config_json,
+            deployment: 0,
+            rollback: false,
+            second_opinion: None,
+        };
+        (stage.name.clone(), directive)
+    });
+    let directive = Directive {
+        epoch: 1,
+        intake: Intake::Open,
+        draining: false,
+        stages: stages.collect(),
+    };
+    let worker = Worker::join(WorkerSpec {
+        index: 0,
+        node: "test".into(),
+        manifest: manifest.clone(),
+        log: Arc::new(log.clone()),
+        store: Arc::new(log.clone()) as Arc<dyn StateStore>,
+        clock: log.clock(),
+        board: Arc::new(Board::new(directive)),
+        engine_name: "native".into(),
+        probe: Arc::new(NoProbe),
+        batch: BatchLimits::default(),
+    });
+    worker.expect("no faults")
+}

@@ -6,6 +6,7 @@ use fermata_core::ports::{Artifacts, Clock, Executor, Log, NoProbe, StateStore};
 use fermata_native::{NativeArtifacts, NativeExecutor, Registry};
 use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
 use fermata_runtime::control::config_json;
+use fermata_runtime::verify::{Replay, Report, VerifySpec, verify};
 use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, topics};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +17,57 @@ const STEPS: usize = 100_000;
 pub struct Native {
     pub log: Simulated,
     pub manifest: Arc<Manifest>,
-    pub worker: Worker,
+    /// Has every component that the manifest names.
+    registry: fn() -> Registry,
+    worker: Worker,
 }
 
 impl Native {
-    /// `registry` has every component that the manifest names.
-    pub fn start(manifest: Arc<Manifest>, registry: Registry) -> Self {
+    pub fn start(manifest: Arc<Manifest>, registry: fn() -> Registry) -> Self {
         let log = Simulated::new(1, Mode::Kafka, Faults::NONE);
         log.ensure(&topics(&manifest)).expect("no faults");
-        let worker = worker(&log, &manifest, registry);
-        Self { log, manifest, worker }
+        let worker = worker(&log, &manifest, registry());
+        Self {
+            log,
+            manifest,
+            registry,
+            worker,
+        }
+    }
+
+    /// Another worker in the place of the one there was, which knows only what is on the log.
+    pub fn restart(self) -> Self {
+        let Self {
+            log,
+            manifest,
+            registry,
+            worker: before,
+        } = self;
+        drop(before);
+        let worker = worker(&log, &manifest, registry());
+        Self {
+            log,
+            manifest,
+            registry,
+            worker,
+        }
+    }
+
+    /// Verifies everything and runs it again; `recut`: on instances that are dropped after each call, with batches that
+    /// end elsewhere.
+    pub fn verify(&self, recut: Option<u64>) -> Report {
+        let registry = (self.registry)();
+        let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
+        let mut replay = Replay::new(&executor as &dyn Executor, &artifacts as &dyn Artifacts);
+        replay.recut = recut;
+        replay.drop_instances = recut.is_some();
+        let spec = VerifySpec {
+            manifest: &self.manifest,
+            log: &self.log,
+            views: None,
+            replay: Some(replay),
+        };
+        verify(&spec).expect("the log can be read")
     }
 
     /// Milliseconds since the Unix epoch.
@@ -44,8 +86,8 @@ impl Native {
     }
 }
 
-/// Goes on where the log says that the worker before it stood.
-pub fn worker(log: &Simulated, manifest: &Arc<Manifest>, registry: Registry) -> Worker {
+/// Goes on where the log says that the one before it stood.
+fn worker(log: &Simulated, manifest: &Arc<Manifest>, registry: Registry) -> Worker {
     let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
     let stages = manifest.stages.iter().map(|stage| {
         let artifact = artifacts.resolve(&stage.component).expect("registered");

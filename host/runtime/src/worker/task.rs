@@ -16,12 +16,14 @@ use std::sync::Arc;
 
 mod calls;
 mod contract;
+pub mod footprint;
 mod history;
 mod instances;
 
 pub use calls::{Ended, Ran};
 pub(super) use calls::{Judged, STRETCHES};
 pub(super) use contract::oversize;
+pub use footprint::Footprint;
 pub use history::{Happened, Mark};
 pub use instances::{Instances, Loaded, Place};
 
@@ -54,6 +56,8 @@ pub struct Task {
     pub owes_good: bool,
     /// The last key that the order under way has been through.
     pub unpark_after: Option<Bytes>,
+    /// Bytes of state, as of the last commit.
+    pub footprint: Footprint,
     /// The last record that was passed, as far as this owner of the shard knows.
     pub good: Option<Work>,
     /// Where the last passed record began in its run.
@@ -101,6 +105,7 @@ impl Task {
             suspect: false,
             owes_good: false,
             unpark_after: None,
+            footprint: Footprint::default(),
             good: None,
             last_from: Offset::default(),
             context: Some(Box::new(context)),
@@ -145,6 +150,17 @@ impl Task {
     /// Chains so far will not be undone any more.
     pub fn settle(&mut self) {
         self.context_mut().overlay.settle();
+    }
+
+    /// The open batch's state is about to be committed; once, before [`Self::drain`].
+    pub fn settle_state(&mut self) {
+        let limit = self.wiring.limits.state;
+        let context = self
+            .context
+            .as_mut()
+            .expect("the context is back whenever no call is under way");
+        self.footprint
+            .settle(&mut context.overlay, &*context.state, context.shard, limit);
     }
 
     pub fn drain(&mut self, changes: &mut Vec<StateChange>, metrics: &mut Vec<MetricChange>) {

@@ -334,6 +334,7 @@ impl<'a, 'v> Replayed<'a, 'v> {
 
     fn commit(&self, task: &mut Task) {
         let (mut changes, mut metrics) = (Vec::new(), Vec::new());
+        task.settle_state();
         task.drain(&mut changes, &mut metrics);
         self.state.apply(changes);
     }

@@ -115,17 +115,21 @@ impl Task {
                 // An instance that cannot be made says nothing of the record.
                 Err(fault) => return Ok(Judged::Stuck(format!("{} cannot be instantiated: {fault}", by.id()))),
             };
-            let failure = match result {
-                Ok(outcome) => match self.check(outcome, work) {
-                    Ok(outcome) => {
-                        if outcome.is_err() {
-                            // A rejected record may come again: nothing of it stays.
-                            self.undo_to(&mark);
-                        }
-                        return Ok(Judged::Outcome(outcome));
+            let kept = result.and_then(|outcome| {
+                let outcome = self.check(outcome, work).map_err(Failure::Fault)?;
+                if outcome.is_ok() {
+                    self.check_state(&mark)?;
+                }
+                Ok(outcome)
+            });
+            let failure = match kept {
+                Ok(outcome) => {
+                    if outcome.is_err() {
+                        // A rejected record may come again: nothing of it stays.
+                        self.undo_to(&mark);
                     }
-                    Err(fault) => Failure::Fault(fault),
-                },
+                    return Ok(Judged::Outcome(outcome));
+                }
                 Err(failure) => failure,
             };
             self.undo_to(&mark);

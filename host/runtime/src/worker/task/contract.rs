@@ -1,10 +1,12 @@
 //! What a guest says is believed only inside its contract, and what it is shown is bounded too.
 
+use super::super::context::TaskContext;
 use super::super::lineage::{self, Subject, Work};
 use super::super::wording;
-use super::Task;
+use super::{Mark, Task};
 use fermata_core::limits as l;
 use fermata_core::names::headers;
+use fermata_core::ports::Failure;
 use fermata_core::{Emission, Fault, FaultCode, Outcome};
 
 impl Task {
@@ -17,6 +19,35 @@ impl Task {
             }
         }
         Ok(outcome)
+    }
+
+    /// A record may not leave more state behind than the task may have, unless it made it less.
+    pub(super) fn check_state(&mut self, mark: &Mark) -> Result<(), Failure> {
+        let limit = self.wiring.limits.state;
+        let Self { context, footprint, .. } = self;
+        let TaskContext {
+            overlay,
+            state,
+            shard,
+            timers,
+            stores,
+            ..
+        } = &mut **context
+            .as_mut()
+            .expect("the context is back whenever no call is under way");
+        let own = stores.declared.iter().map(|(_, namespace)| namespace);
+        let own = own.chain(std::iter::once(&*timers));
+        match footprint.too_much(overlay, mark.savepoint, (&**state, *shard), limit, own) {
+            Ok(None) => Ok(()),
+            Ok(Some(found)) => Err(Failure::Fault(Fault::new(
+                FaultCode::Size,
+                format!(
+                    "{found} bytes of state behind this record, at most {limit}: let the stage delete entries, or raise \
+                     its limits.state"
+                ),
+            ))),
+            Err(error) => Err(Failure::Host(error.to_string())),
+        }
     }
 
     fn check_emissions(&self, emissions: &[Emission], work: &Work) -> Result<(), Fault> {

@@ -29,7 +29,7 @@ pub enum Happened {
 
 /// A moment of a task to go back to when a chain is undone.
 pub struct Mark {
-    savepoint: Savepoint,
+    pub(super) savepoint: Savepoint,
     counts: Counts,
     metrics: usize,
     events: usize,

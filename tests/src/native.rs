@@ -11,54 +11,56 @@ use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, topics}
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod slow;
+
 /// Far more steps than any load of a test needs.
 const STEPS: usize = 100_000;
 
 pub struct Native {
     pub log: Simulated,
     pub manifest: Arc<Manifest>,
-    /// Has every component that the manifest names.
-    registry: fn() -> Registry,
+    artifacts: NativeArtifacts,
+    executor: Arc<dyn Executor>,
     worker: Worker,
 }
 
 impl Native {
-    pub fn start(manifest: Arc<Manifest>, registry: fn() -> Registry) -> Self {
+    /// `registry` has every component that the manifest names.
+    pub fn start(manifest: Arc<Manifest>, registry: Registry) -> Self {
+        Self::with(manifest, registry, |executor| executor)
+    }
+
+    /// With another executor around that of the registry's stages.
+    pub fn with(
+        manifest: Arc<Manifest>,
+        registry: Registry,
+        around: impl FnOnce(Arc<dyn Executor>) -> Arc<dyn Executor>,
+    ) -> Self {
         let log = Simulated::new(1, Mode::Kafka, Faults::NONE);
         log.ensure(&topics(&manifest)).expect("no faults");
-        let worker = worker(&log, &manifest, registry());
+        let artifacts = NativeArtifacts::new(&registry);
+        let executor = around(Arc::new(NativeExecutor::new(registry)));
+        let worker = worker(&log, &manifest, &artifacts, &*executor);
         Self {
             log,
             manifest,
-            registry,
+            artifacts,
+            executor,
             worker,
         }
     }
 
     /// Another worker in the place of the one there was, which knows only what is on the log.
     pub fn restart(self) -> Self {
-        let Self {
-            log,
-            manifest,
-            registry,
-            worker: before,
-        } = self;
-        drop(before);
-        let worker = worker(&log, &manifest, registry());
-        Self {
-            log,
-            manifest,
-            registry,
-            worker,
-        }
+        drop(self.worker);
+        let worker = worker(&self.log, &self.manifest, &self.artifacts, &*self.executor);
+        Self { worker, ..self }
     }
 
     /// Verifies everything and runs it again; `recut`: on instances that are dropped after each call, with batches that
     /// end elsewhere.
     pub fn verify(&self, recut: Option<u64>) -> Report {
-        let registry = (self.registry)();
-        let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
-        let mut replay = Replay::new(&executor as &dyn Executor, &artifacts as &dyn Artifacts);
+        let mut replay = Replay::new(&*self.executor, &self.artifacts as &dyn Artifacts);
         replay.recut = recut;
         replay.drop_instances = recut.is_some();
         let spec = VerifySpec {
@@ -87,8 +89,7 @@ impl Native {
 }
 
 /// Goes on where the log says that the one before it stood.
-fn worker(log: &Simulated, manifest: &Arc<Manifest>, registry: Registry) -> Worker {
-    let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
+fn worker(log: &Simulated, manifest: &Arc<Manifest>, artifacts: &dyn Artifacts, executor: &dyn Executor) -> Worker {
     let stages = manifest.stages.iter().map(|stage| {
         let artifact = artifacts.resolve(&stage.component).expect("registered");
         let config_json = config_json(stage);

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 #[test]
 fn each_kind_ends_with_its_code_in_native_stages() {
-    let mut native = Native::start(manifest(), fermata_native::registry);
+    let mut native = Native::start(manifest(), fermata_native::registry());
     let now = native.now();
     let sent = append(&native.log, native.manifest.partitions, now, cases(now));
     native.settle();

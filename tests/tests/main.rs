@@ -19,6 +19,7 @@ mod records;
 mod sandbox;
 mod simulated;
 mod simulation;
+mod slow_timers;
 mod state_limit;
 mod swaps;
 mod tamper;

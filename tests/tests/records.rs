@@ -110,9 +110,10 @@ struct Bench(Native);
 impl Bench {
     fn new() -> Self {
         let manifest = Arc::new(parse("tally.toml", MANIFEST).expect("a valid manifest"));
-        Self(Native::start(manifest, || {
-            Registry::empty().stage::<Tally>().stage::<Echo>()
-        }))
+        Self(Native::start(
+            manifest,
+            Registry::empty().stage::<Tally>().stage::<Echo>(),
+        ))
     }
 
     fn send(&self, key: &str, value: &str) {

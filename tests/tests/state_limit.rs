@@ -77,7 +77,7 @@ impl Stage for Keeper {
 
 fn start() -> Native {
     let manifest = Arc::new(parse("hoard.toml", MANIFEST).expect("a valid manifest"));
-    Native::start(manifest, || Registry::empty().stage::<Keeper>())
+    Native::start(manifest, Registry::empty().stage::<Keeper>())
 }
 
 fn send(native: &Native, deeds: &str) {
@@ -214,12 +214,23 @@ fn a_task_over_its_limit_may_still_make_room() {
     let lower = MANIFEST.replace("state = 1000", "state = 300");
     native.manifest = Arc::new(parse("hoard.toml", &lower).expect("a valid manifest"));
     native = native.restart();
-    for deeds in ["put t 501", "put t 500", "put t 450 put o2 49", "del t", "put o3 1", "del o", "put o3 200"] {
+    for deeds in [
+        "put t 501",
+        "put t 500",
+        "put t 450 put o2 49",
+        "del t",
+        "put o3 1",
+        "del o",
+        "put o3 200",
+    ] {
         send(&native, deeds);
     }
     native.settle();
     let fault = |deeds: &str| (deeds.to_owned(), "fault-size".to_owned());
-    assert_eq!(dead(&native), [fault("put t 501"), fault("put t 450 put o2 49"), fault("put o3 1")]);
+    assert_eq!(
+        dead(&native),
+        [fault("put t 501"), fault("put t 450 put o2 49"), fault("put o3 1")]
+    );
 }
 
 #[test]

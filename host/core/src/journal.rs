@@ -106,6 +106,9 @@ pub struct TaskEntry {
     /// How much the task keeps in its stores and as timers after this transaction.
     #[prost(message, repeated, tag = "13")]
     pub stores: Vec<StoreBytes>,
+    /// The task paused before all timers due at its last tick had fired: those that had not stay set.
+    #[prost(bool, tag = "14")]
+    pub timers_stopped: bool,
 }
 
 /// Bytes of one store of a task, keys and values: no fewer than there are.

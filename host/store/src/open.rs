@@ -83,7 +83,7 @@ pub(crate) fn database(dir: &Path, options: &Options) -> Result<Database, LogErr
             codes::LOG_LOCKED,
             dir.display()
         )),
-        other => failed(dir, "opening the database", &advice::of(&other)),
+        other => failed(dir, "opening the database", &advice::of(&other, dir)),
     })
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn read_all(dir: &Path, database: Database, options: Options) -> Resu
         positions.set(&group, &topic, shard, next);
     }
     let pulse = Arc::new(Pulse::default());
-    let durability = Durability::new(last, &options, Arc::clone(&pulse));
+    let durability = Durability::new(last, dir, &options, Arc::clone(&pulse));
     let shared = Shared {
         database,
         meta,

@@ -113,6 +113,7 @@ pub fn record(
             unparking: (task.unparking.order > 0).then(|| task.unparking.clone()),
             faults_in_a_row: task.faults_in_a_row,
             stores: task.footprint.entries(),
+            timers_stopped: std::mem::take(&mut task.timers_stopped),
         });
     }
     let receipts = cutovers

@@ -42,6 +42,8 @@ pub struct Task {
     pub paused: Option<String>,
     /// The version that the journal says ended here, when that is not the loaded one: a cutover is owed.
     pub ran: Option<VersionEntry>,
+    /// Paused before all timers due at the last tick of the open batch had fired.
+    pub timers_stopped: bool,
     /// Paused because nothing more may be parked: goes on as soon as there is room.
     pub full: bool,
     /// Under which failures are parked.
@@ -98,6 +100,7 @@ impl Task {
             events: Vec::new(),
             paused: None,
             ran: None,
+            timers_stopped: false,
             full: false,
             policy,
             unparking: Unparking::default(),

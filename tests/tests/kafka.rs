@@ -3,3 +3,4 @@
 mod broker;
 mod proxy;
 mod sessions;
+mod topics;

@@ -2,6 +2,7 @@
 
 mod broker;
 mod doctor;
+mod instances;
 mod proxy;
 mod sessions;
 mod site;

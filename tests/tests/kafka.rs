@@ -2,6 +2,7 @@
 
 mod broker;
 mod doctor;
+mod instances;
 mod mistakes;
 mod proxy;
 mod sessions;

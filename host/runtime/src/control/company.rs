@@ -172,6 +172,10 @@ impl Controller {
     /// Tells of this instance when something has changed that matters, or it is time.
     pub(super) fn tell(&mut self) -> Result<(), LogError> {
         let now = self.clock.elapsed();
+        let last = self.company.said.as_ref().map(|(said, ..)| now.saturating_sub(*said));
+        if last.is_some_and(|age| age < AT_MOST) {
+            return Ok(());
+        }
         let at_rest = self.fold.paused.is_some();
         let report = self.report();
         let essence = Essence::of(&report, at_rest);
@@ -182,7 +186,7 @@ impl Controller {
                 // The leader waits for a word that was made after its last.
                 let asked = at_rest && !self.rest.quiescent && self.leader_spoke_since(*read_to);
                 let news = asked || *before != essence || (at_rest && self.rest.wants_mark());
-                age >= EVERY || (news && age >= AT_MOST)
+                age >= EVERY || news
             }
         };
         if !due {

@@ -114,6 +114,10 @@ impl Host {
     pub fn start_patiently(mut spec: HostSpec, patience: &dyn Patience) -> Result<Self, Failure> {
         let stop = Stop::default();
         let mut api = spec.listener.take().map(Api::open).transpose()?;
+        if spec.node.address.is_none() {
+            // Enough for instances on one machine; others are told by `node.advertise`.
+            spec.node.address = api.as_ref().map(|api| format!("http://{}", api.address()));
+        }
         let waiting = Waiting {
             patience,
             api: api.as_ref(),

@@ -89,8 +89,8 @@ impl Fleet {
     /// No payment is in flight, wherever one asks, nothing is paused, and nothing is open.
     fn at_rest(&self) -> bool {
         let fold = self.plane.fold();
-        let open = fold.deployments.values().any(|d| !d.ended()) || fold.evacuating.values().any(|e| !e.done);
-        if fold.paused.is_some() || open {
+        let open = fold.evacuating.values().any(|evacuation| !evacuation.done);
+        if fold.paused.is_some() || open || self.plane.ended().is_err() {
             return false;
         }
         self.nodes.iter().flatten().all(|node| {
@@ -101,6 +101,7 @@ impl Fleet {
 
     fn unrest(&self) -> String {
         let fold = self.plane.fold();
+        let ended = self.plane.ended().err().map(|v| v.what);
         let open: Vec<_> = fold.deployments.values().filter(|d| !d.ended()).collect();
         let nodes: Vec<String> = self
             .nodes
@@ -125,7 +126,7 @@ impl Fleet {
             })
             .collect();
         format!(
-            "{:?} {:?}, open {open:?}, {:?}; {nodes:#?}",
+            "{ended:?} {:?} {:?}, open {open:?}, {:?}; {nodes:#?}",
             fold.paused, fold.drain, fold.evacuating
         )
     }

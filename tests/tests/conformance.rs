@@ -2,7 +2,7 @@
 
 use fermata_store::Options;
 use fermata_tests::{
-    conformance::{CASES, EmbeddedFixture, Fixture, SimulatedFixture, compare},
+    conformance::{CASES, EmbeddedFixture, Fixture, LocalFixture, SimulatedFixture, compare},
     simulated::{Faults, Mode},
 };
 
@@ -27,12 +27,19 @@ fn every_case_on_every_log() {
     let embedded = || Box::new(EmbeddedFixture::new(Options::default())) as Box<dyn Fixture>;
     let on_disk = || Box::new(EmbeddedFixture::new(small())) as Box<dyn Fixture>;
     let simulated = |mode, faults| move || Box::new(SimulatedFixture::new(1, mode, faults)) as Box<dyn Fixture>;
+    let local = |faults| move || Box::new(LocalFixture::new(1, faults)) as Box<dyn Fixture>;
+    let late = Faults {
+        late_marker: 0.3,
+        ..HABITS
+    };
     compare(&[
         ("embedded", &embedded),
         ("embedded, no tail", &on_disk),
         ("simulated", &simulated(Mode::Embedded, Faults::NONE)),
         ("simulated Kafka", &simulated(Mode::Kafka, Faults::NONE)),
         ("with gaps and hidden", &simulated(Mode::Kafka, HABITS)),
+        ("local state", &local(Faults::NONE)),
+        ("and late markers", &local(late)),
     ]);
 }
 
@@ -48,6 +55,13 @@ fn copies_are_exact_under_every_fault() {
             let mode = [Mode::Kafka, Mode::Embedded][seed as usize % 2];
             println!("{} with seed {seed}", case.name);
             (case.run)(&SimulatedFixture::new(seed, mode, Faults::HARSH));
+            if seed % 4 == 0 {
+                let faults = Faults {
+                    late_marker: 0.3,
+                    ..Faults::HARSH
+                };
+                (case.run)(&LocalFixture::new(seed, faults));
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod kills;
 mod load;
 mod manifests;
 mod orders;
+mod partitioning;
 mod poison;
 mod quarantine;
 mod records;

@@ -3,11 +3,37 @@
 //! Key: store name, a zero byte, schema version (4 bytes, big-endian), the entry's key. Value: the entry, or none where
 //! it was deleted. The topic's name says which stage, the partition which shard.
 
-use crate::names;
+use crate::names::{self, stores};
 use crate::ports::{Namespace, StateChange};
 use crate::record::{NewRecord, Record};
-use crate::{PipelineName, StageName, Timestamp};
+use crate::{PipelineName, Sequence, StageName, Timestamp};
 use std::sync::Arc;
+
+/// Namespace of a shard's own notes; no stage of a manifest can be called so long a name with these stores.
+pub fn shard_namespace() -> Arc<Namespace> {
+    let stage = StageName::new("host").expect("a constant within the alphabet");
+    Arc::new(Namespace {
+        stage,
+        store: stores::SHARD.into(),
+        schema: 1,
+    })
+}
+/// Key, in [`shard_namespace`], of the journal sequence as of this state: 8 bytes, big-endian. Every commit that changes
+/// the state of a shard carries it, behind the shard's other changes.
+pub const SEQUENCE_KEY: &[u8] = b"sequence";
+
+/// The journal sequence that a change notes, if it is that note.
+pub fn noted(change: &StateChange) -> Option<Sequence> {
+    if change.key != SEQUENCE_KEY || change.namespace.store != stores::SHARD {
+        return None;
+    }
+    sequence(change.value.as_deref()?)
+}
+
+/// The journal sequence in the note's value.
+pub fn sequence(value: &[u8]) -> Option<Sequence> {
+    Some(Sequence(u64::from_be_bytes(value.try_into().ok()?)))
+}
 
 /// Why a record of a changelog is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +123,20 @@ mod tests {
             assert_eq!(written.topic.as_str(), "payments.account.changelog");
             assert_eq!(change(&asked.namespace.stage, &read(written)), Ok(asked));
         }
+    }
+
+    #[test]
+    fn only_the_shards_own_note_says_the_sequence() {
+        let note = StateChange {
+            namespace: shard_namespace(),
+            key: Bytes::from_static(SEQUENCE_KEY),
+            value: Some(Bytes::copy_from_slice(&7_u64.to_be_bytes())),
+            ..of(b"", None)
+        };
+        assert_eq!(noted(&note), Some(Sequence(7)));
+        assert_eq!(noted(&of(SEQUENCE_KEY, Some(b"\0\0\0\0\0\0\0\x07"))), None);
+        let deleted = StateChange { value: None, ..note };
+        assert_eq!(noted(&deleted), None);
     }
 
     #[test]

@@ -63,6 +63,8 @@ codes! {
     LOG_PARTITIONS = "F0502";
     /// The data folder is in use by another process.
     LOG_LOCKED = "F0503";
+    /// The log cannot be reached.
+    LOG_AWAY = "F0504";
     /// A setting of the Kafka clients is wrong, or cannot be given.
     LOG_KAFKA_SETTINGS = "F0510";
     /// Kafka refuses this identity, or what it asks for.
@@ -73,6 +75,10 @@ codes! {
     LOG_KAFKA_POSITION = "F0513";
     /// State cannot be read or written.
     STATE_FAILED = "F0601";
+    /// The state that the changelogs give is not that of the journal.
+    STATE_DIVERGED = "F0602";
+    /// The folder for local state holds something else.
+    STATE_FOLDER = "F0603";
     /// The request is malformed.
     HTTP_BAD_REQUEST = "F0701";
     /// There is no such thing.

@@ -210,6 +210,11 @@ pub trait StateStore: StateRead {
     }
     /// The shard is not held here any more: others may change its state from now on.
     fn release(&self, _shard: Shard) {}
+    /// A handle for one worker, where the store must know who holds a shard: several workers share a process, and one
+    /// that hears late of its loss must not give up what another holds by now. Dropping it releases what it holds.
+    fn for_worker(&self) -> Option<Arc<dyn StateStore>> {
+        None
+    }
     /// Makes the changes of commit `id` visible. An embedded log has written them with the commit and only checks.
     fn apply(&self, id: CommitId, changes: &[StateChange]) -> Result<(), StateError>;
     /// A consistent picture and the last commit it contains; an answer from it waits until that is durable.

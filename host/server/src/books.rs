@@ -2,8 +2,9 @@
 
 use crate::executor;
 use crate::failure::{Exit, Failure};
+use crate::ground;
 use crate::host::artifacts::Files;
-use crate::host::{self, App, MANIFEST_COPY};
+use crate::host::{App, MANIFEST_COPY};
 use crate::source;
 use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
@@ -66,7 +67,7 @@ pub fn offline(
     if !data_dir.is_dir() {
         return Err(not_there(data_dir));
     }
-    let store = host::open(data_dir, Default::default())?;
+    let store = ground::open(data_dir, Default::default())?;
     let artifacts = Files::open(data_dir, ".")?;
     let executor = executor::wasm()?;
     let views = at_rest(&manifest, store.clone(), &executor, &artifacts);

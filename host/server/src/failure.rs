@@ -47,6 +47,19 @@ impl Failure {
         Self::new(code, Exit::Failed, message)
     }
 
+    /// A failure whose text may name its code itself, as in "F0501: ...": that one, said once, else `code`.
+    pub fn coded(code: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        for own in codes::ALL {
+            for mark in [format!("{own}: "), format!("{own} ")] {
+                if message.contains(&mark) {
+                    return Self::failed(own, message.replacen(&mark, "", 1));
+                }
+            }
+        }
+        Self::failed(code, message)
+    }
+
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(codes::HTTP_BAD_REQUEST, Exit::Usage, message)
     }
@@ -148,7 +161,8 @@ impl From<fermata_core::ports::LogError> for Failure {
         let (code, exit) = match &error {
             LogError::PartitionCount { .. } => (codes::LOG_PARTITIONS, Exit::Refused),
             LogError::UnknownTopic(_) => (codes::HTTP_NOT_FOUND, Exit::NotFound),
-            _ => (codes::LOG_FAILED, Exit::Failed),
+            LogError::Away(_) => (codes::LOG_AWAY, Exit::Unreachable),
+            _ => return Self::coded(codes::LOG_FAILED, error.to_string()),
         };
         Self::new(code, exit, error.to_string())
     }

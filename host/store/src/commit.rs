@@ -3,9 +3,9 @@
 use crate::{durability::WRITING, embedded::Shared, encoding, layout, topic::Topic};
 use fermata_core::{
     CommitId, NewRecord, Offset, Shard, TopicName,
-    ports::{LogError, Namespace, StateChange},
+    ports::{LogError, StateChange},
 };
-use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
+use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 
@@ -68,7 +68,9 @@ impl Shared {
             let key = layout::position_key(work.group, topic, *shard);
             batch.insert(&self.pos, key, next.0.to_be_bytes());
         }
-        self.add_changes(&mut batch, work.changes)?;
+        self.state
+            .add(&mut batch, work.changes)
+            .map_err(|found| self.durability.refused("making a store", &found))?;
         batch.insert(&self.meta, layout::COMMIT, id.to_be_bytes());
         self.durability.writing(id)?;
         batch
@@ -113,42 +115,5 @@ impl Shared {
             self.housekeeping.ask();
         }
         offsets
-    }
-
-    fn add_changes(&self, batch: &mut WriteBatch, changes: &[StateChange]) -> Result<(), LogError> {
-        // Changes of one store share their `Arc<Namespace>` and come mostly in runs.
-        let mut last: Option<(&Arc<Namespace>, Keyspace)> = None;
-        for change in changes {
-            let keyspace = match last.take() {
-                Some((namespace, keyspace)) if Arc::ptr_eq(namespace, &change.namespace) => keyspace,
-                _ => self.state_keyspace(&change.namespace)?,
-            };
-            let key = layout::state_key(change.shard, &change.key);
-            match &change.value {
-                Some(value) => batch.insert(&keyspace, key, value.as_ref()),
-                None => batch.remove(&keyspace, key),
-            }
-            last = Some((&change.namespace, keyspace));
-        }
-        Ok(())
-    }
-
-    /// The keyspace of a namespace, made on its first write.
-    pub fn state_keyspace(&self, namespace: &Namespace) -> Result<Keyspace, LogError> {
-        if let Some(found) = self.state.read().get(namespace) {
-            return Ok(found.clone());
-        }
-        let mut state = self.state.write();
-        if let Some(found) = state.get(namespace) {
-            return Ok(found.clone());
-        }
-        let name = layout::state_keyspace(namespace);
-        let bytes = self.options.state_memtable_bytes;
-        let made = self
-            .database
-            .keyspace(&name, || KeyspaceCreateOptions::default().max_memtable_size(bytes))
-            .map_err(|found| self.durability.refused("making a store", &found))?;
-        state.insert(namespace.clone(), made.clone());
-        Ok(made)
     }
 }

@@ -4,12 +4,12 @@ use crate::{
     commit::{Work, Writer},
     durability::Durability,
     group::Groups,
-    layout,
     options::Options,
     positions::Positions,
     pulse::Pulse,
     retention::Housekeeping,
     session::EmbeddedSession,
+    stores::Stores,
     topic::{Read, ReadError, Topic},
 };
 use fermata_core::{
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub pos: Keyspace,
     pub options: Options,
     pub topics: RwLock<HashMap<TopicName, Arc<Topic>>>,
-    pub state: RwLock<HashMap<Namespace, Keyspace>>,
+    pub state: Arc<Stores>,
     pub positions: Mutex<Positions>,
     /// Taken after [`Self::writer`], when both are needed.
     pub groups: Mutex<Groups>,
@@ -123,9 +123,7 @@ impl Embedded {
     }
     /// Namespaces that hold or held state, in order.
     pub fn namespaces(&self) -> Vec<Namespace> {
-        let mut all: Vec<_> = self.shared.state.read().keys().cloned().collect();
-        all.sort();
-        all
+        self.shared.state.namespaces()
     }
 }
 
@@ -194,16 +192,4 @@ impl Log for Embedded {
     fn wait_durable(&self, commit: CommitId, max_wait: Duration) -> Result<bool, LogError> {
         self.shared.durability.wait(commit.0, max_wait)
     }
-}
-
-/// Parses the name of a state keyspace; `None`: it is another's.
-pub(crate) fn namespace_of(keyspace: &str) -> Option<Namespace> {
-    let (stage, rest) = keyspace.strip_prefix("state.")?.split_once('.')?;
-    let (store, schema) = rest.rsplit_once('.')?;
-    let namespace = Namespace {
-        stage: fermata_core::StageName::new(stage).ok()?,
-        store: store.into(),
-        schema: schema.parse().ok()?,
-    };
-    (layout::state_keyspace(&namespace) == keyspace).then_some(namespace)
 }

@@ -56,6 +56,18 @@ pub(crate) fn state_keyspace(namespace: &Namespace) -> String {
     format!("state.{}.{}.{}", namespace.stage, namespace.store, namespace.schema)
 }
 
+/// Parses the name of a state keyspace; `None`: it is another's.
+pub(crate) fn namespace_of(keyspace: &str) -> Option<Namespace> {
+    let (stage, rest) = keyspace.strip_prefix("state.")?.split_once('.')?;
+    let (store, schema) = rest.rsplit_once('.')?;
+    let namespace = Namespace {
+        stage: fermata_core::StageName::new(stage).ok()?,
+        store: store.into(),
+        schema: schema.parse().ok()?,
+    };
+    (state_keyspace(&namespace) == keyspace).then_some(namespace)
+}
+
 /// As people read it in errors.
 pub(crate) fn shown(namespace: &Namespace) -> String {
     format!("{}/{} (schema {})", namespace.stage, namespace.store, namespace.schema)

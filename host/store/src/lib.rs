@@ -5,6 +5,8 @@
 //! once; one thread syncs them to the disk and raises the durable watermark ([`Log::durable`]). What leaves the
 //! process waits for that watermark.
 //!
+//! Beside a log that keeps changelogs instead, [`Local`] holds the state of one node: see [`local`].
+//!
 //! Read [`Embedded`] first. What lies where: [`layout`]. Editing a closed folder: [`surgery`].
 //!
 //! [`Log::durable`]: fermata_core::ports::Log::durable
@@ -17,6 +19,7 @@ mod embedded;
 mod encoding;
 mod group;
 pub mod layout;
+pub mod local;
 mod open;
 mod options;
 mod positions;
@@ -24,8 +27,10 @@ mod pulse;
 mod retention;
 mod session;
 mod state;
+mod stores;
 pub mod surgery;
 mod topic;
 
 pub use embedded::Embedded;
+pub use local::{Local, LocalOptions};
 pub use options::{OnFatal, Options, PersistHook};

@@ -11,6 +11,7 @@ use crate::{
     positions::Positions,
     pulse::Pulse,
     retention::{self, Housekeeping},
+    stores::Stores,
     topic::{Generation, Topic},
 };
 use fermata_core::{
@@ -116,6 +117,8 @@ pub(crate) fn read_all(dir: &Path, database: Database, options: Options) -> Resu
         positions.set(&group, &topic, shard, next);
     }
     let pulse = Arc::new(Pulse::default());
+    let state = Stores::open(database.clone(), options.state_memtable_bytes).map_err(here)?;
+    let state = Arc::new(state);
     let durability = Durability::new(last, &options, Arc::clone(&pulse));
     let shared = Shared {
         database,
@@ -123,7 +126,7 @@ pub(crate) fn read_all(dir: &Path, database: Database, options: Options) -> Resu
         pos,
         options,
         topics: RwLock::new(topics),
-        state: RwLock::default(),
+        state,
         positions: Mutex::new(positions),
         groups: Mutex::new(Groups::default()),
         writer: Mutex::new(Writer { last }),
@@ -132,7 +135,6 @@ pub(crate) fn read_all(dir: &Path, database: Database, options: Options) -> Resu
         housekeeping: Housekeeping::default(),
         tail_bytes: AtomicUsize::new(SMALLEST_TAIL),
     };
-    shared.find_state().map_err(here)?;
     shared.share_tails();
     Ok(shared)
 }

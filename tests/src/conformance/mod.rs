@@ -7,6 +7,7 @@ mod durability;
 mod fixtures;
 mod groups;
 pub mod kit;
+mod local;
 mod rebalance;
 mod state;
 mod topics;
@@ -14,6 +15,7 @@ mod transactions;
 pub mod worker;
 
 pub use fixtures::{EmbeddedFixture, SimulatedFixture};
+pub use local::LocalFixture;
 
 use fermata_core::{
     Shard,

@@ -2,7 +2,7 @@
 
 use super::{Fixture, Subject, kit::*};
 use fermata_core::{
-    Offset, Record, Shard, TopicName,
+    Offset, Record, Shard, TopicName, changelog,
     ports::{Commit, Committed, LogError, Namespace, Polled, Session, SessionSpec, StateChange},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -94,6 +94,20 @@ impl Copier {
         result.map(drop)
     }
 
+    /// As a worker's commits, this one says the how manieth of its shard it is.
+    fn note(&self, shard: Shard) -> StateChange {
+        let namespace = changelog::shard_namespace();
+        let before = self.log.get(&namespace, shard, changelog::SEQUENCE_KEY);
+        let before = before.expect("state is readable").and_then(|b| changelog::sequence(&b));
+        let next = before.unwrap_or_default().next().0;
+        StateChange {
+            namespace,
+            shard,
+            key: changelog::SEQUENCE_KEY.into(),
+            value: Some(next.to_be_bytes().to_vec().into()),
+        }
+    }
+
     /// Whether it was committed.
     fn transact(&self, session: &mut dyn Session, records: &[Record], next: Offset) -> Result<bool, LogError> {
         let shard = records[0].shard;
@@ -104,12 +118,15 @@ impl Copier {
         }
         let batch = Commit {
             positions: vec![(self.spec.topics[0].clone(), shard, next)],
-            changes: vec![StateChange {
-                namespace: Arc::clone(&self.counts),
-                shard,
-                key: COUNT.into(),
-                value: Some((before + records.len()).to_string().into()),
-            }],
+            changes: vec![
+                StateChange {
+                    namespace: Arc::clone(&self.counts),
+                    shard,
+                    key: COUNT.into(),
+                    value: Some((before + records.len()).to_string().into()),
+                },
+                self.note(shard),
+            ],
         };
         let changes = batch.changes.clone();
         let mut answer = session.commit(batch)?;

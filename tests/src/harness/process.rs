@@ -1,6 +1,7 @@
 //! Child processes that end with the test.
 
 use super::{Cli, PATIENCE, until};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,8 @@ pub fn free_port() -> u16 {
 #[derive(Clone, Debug)]
 pub struct ServerSpec {
     pub manifest: PathBuf,
+    /// `fermata.toml`; without one the log is embedded.
+    pub config: Option<PathBuf>,
     pub data_dir: PathBuf,
     pub workers: u8,
     pub env: Vec<(String, String)>,
@@ -73,6 +76,7 @@ impl ServerSpec {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/payments/pipeline.toml");
         Self {
             manifest,
+            config: None,
             data_dir: data_dir.to_owned(),
             workers: 2,
             env: Vec::new(),
@@ -138,6 +142,11 @@ impl Server {
             .arg("--data-dir")
             .arg(&spec.data_dir)
             .args(["--workers", &spec.workers.to_string()])
+            .args(
+                spec.config
+                    .iter()
+                    .flat_map(|file| [OsStr::new("--config"), file.as_os_str()]),
+            )
             .args(["--listen", "127.0.0.1:0"])
             .env("NO_COLOR", "1")
             .envs(spec.env.iter().cloned())
@@ -211,14 +220,28 @@ impl Server {
         self.end();
     }
 
+    /// SIGSTOP: it holds what it held, and does nothing.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(
+            sent.expect("kill is on every machine").success(),
+            "no {signal} to {pid}"
+        );
+    }
+
     /// SIGTERM, and waits for a clean end.
     pub fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill is on every machine");
-        assert!(sent.success(), "no SIGTERM to {pid}");
+        self.signal("-TERM");
         let status = until("the server ends on SIGTERM", PATIENCE, || {
             self.child
                 .try_wait()

@@ -4,18 +4,26 @@
 //! Java 17 and, the first time, Maven are all that it asks of the machine. `FERMATA_TEST_KAFKA=host:port` names a broker
 //! to be used by [`shared`] instead.
 
+mod books;
 mod broker;
 mod cluster;
 mod console;
 mod jars;
 mod java;
+mod load;
 mod ports;
 pub mod proxy;
+mod scene;
 mod settings;
+mod witness;
 
+pub use books::{Figures, settle};
 pub use cluster::Cluster;
 pub use console::Tool;
+pub use load::{Load, Payment};
+pub use scene::{Node, Scene};
 pub use settings::{ADMIN, ClusterOptions, GUEST, User};
+pub use witness::{Fate, Witness};
 
 use std::sync::OnceLock;
 

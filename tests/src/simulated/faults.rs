@@ -23,6 +23,9 @@ pub struct Faults {
     pub away: f64,
     /// A poll returns fewer records than there are.
     pub short_poll: f64,
+    /// The marker of a commit reaches a journal or changelog some calls later than the transaction's other partitions.
+    #[serde(default)]
+    pub late_marker: f64,
 }
 
 impl Faults {
@@ -36,6 +39,7 @@ impl Faults {
         unknown_again: 0.0,
         away: 0.0,
         short_poll: 0.0,
+        late_marker: 0.0,
     };
     /// Frequent enough that a few hundred batches meet everything.
     pub const HARSH: Self = Self {
@@ -48,9 +52,11 @@ impl Faults {
         unknown_again: 0.3,
         away: 0.02,
         short_poll: 0.3,
+        // Only where stores restore themselves.
+        late_marker: 0.0,
     };
 
-    /// Every kind by itself, to choose among them.
+    /// Every kind that strikes anywhere, by itself, to choose among them.
     pub fn kinds(&mut self) -> [&mut f64; 9] {
         let Self {
             gap,
@@ -62,6 +68,7 @@ impl Faults {
             unknown_again,
             away,
             short_poll,
+            late_marker: _,
         } = self;
         [
             gap,
@@ -91,6 +98,7 @@ pub struct Injected {
     pub unknown_again: u64,
     pub away: u64,
     pub refused: u64,
+    pub late_markers: u64,
 }
 
 impl std::ops::AddAssign for Injected {
@@ -106,5 +114,6 @@ impl std::ops::AddAssign for Injected {
         self.unknown_again += other.unknown_again;
         self.away += other.away;
         self.refused += other.refused;
+        self.late_markers += other.late_markers;
     }
 }

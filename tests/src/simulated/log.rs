@@ -43,7 +43,7 @@ impl Log for Simulated {
         world.call()?;
         let partition = world.partition(topic, shard)?;
         Ok(Bounds {
-            start: Offset(0),
+            start: partition.start(),
             end: partition.end(),
             high: partition.high(),
         })
@@ -52,7 +52,16 @@ impl Log for Simulated {
     fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
         let mut world = self.world.lock();
         world.call()?;
-        Ok(world.partition(topic, shard)?.read(from, limit))
+        let partition = world.partition(topic, shard)?;
+        if from < partition.start() {
+            return Err(LogError::Trimmed {
+                topic: topic.clone(),
+                shard,
+                asked: from,
+                start: partition.start(),
+            });
+        }
+        Ok(partition.read(from, limit))
     }
 
     fn last(&self, topic: &TopicName, shard: Shard) -> Result<Option<Record>, LogError> {

@@ -11,6 +11,8 @@
 //! - a commit may answer `Unknown`, and so may the question what became of it;
 //! - state changes of a commit are committed with it but shown only after `apply`; whoever is assigned a shard finds
 //!   it caught up;
+//! - or, when it keeps changelogs ([`Simulated::keep_changelogs`]): state changes are records of the transaction, whose
+//!   markers may be late, and stores restore themselves from them; its own state is then what was committed, to compare;
 //! - a commit that changes the state of a shard without sending that shard's positions is refused as a broken
 //!   contract: Kafka would not fence it.
 
@@ -27,7 +29,7 @@ pub use clock::SimClock;
 pub use faults::{Faults, Injected};
 pub use world::{Mode, TRANSACTION_TIMEOUT};
 
-use fermata_core::{CommitId, Offset, Record, Shard, TopicName};
+use fermata_core::{CommitId, Offset, PipelineName, Record, Shard, TopicName};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use world::World;
@@ -45,6 +47,23 @@ impl Simulated {
         Self {
             world: Arc::new(Mutex::new(World::new(seed, mode, faults, Arc::clone(&clock)))),
             clock,
+        }
+    }
+
+    /// State changes of the pipeline become records of its changelogs, as on Kafka.
+    pub fn keep_changelogs(&self, pipeline: &PipelineName) {
+        self.world.lock().changelogs = Some(pipeline.clone());
+    }
+    /// Forgets the records of a partition before `start`.
+    pub fn trim(&self, topic: &TopicName, shard: Shard, start: Offset) {
+        if let Ok(partition) = self.world.lock().partition(topic, shard) {
+            partition.trim(start);
+        }
+    }
+    /// Keeps the newest record of each key; without `tombstones`, as after `delete.retention.ms`, none that deletes.
+    pub fn compact(&self, topic: &TopicName, shard: Shard, tombstones: bool) {
+        if let Ok(partition) = self.world.lock().partition(topic, shard) {
+            partition.compact(tombstones);
         }
     }
 

@@ -19,6 +19,7 @@ pub struct Partition {
     open: BTreeSet<u64>,
     next: u64,
     durable_next: u64,
+    start: u64,
 }
 
 impl Partition {
@@ -52,6 +53,27 @@ impl Partition {
         let open = self.open.iter().copied();
         open.filter(|o| matches!(self.entries.get(o), Some((_, Fate::Open(t))) if *t == txn))
             .collect()
+    }
+
+    /// Forgets what lies before `start`.
+    pub fn trim(&mut self, start: Offset) {
+        self.start = self.start.max(start.0);
+        self.entries = self.entries.split_off(&start.0);
+    }
+    /// Keeps the newest committed record of each key; without `tombstones` none that deletes.
+    pub fn compact(&mut self, tombstones: bool) {
+        let end = self.end().0;
+        let mut newest = BTreeMap::new();
+        for (offset, (record, _)) in self.entries.range(..end) {
+            newest.insert(record.key.clone(), *offset);
+        }
+        self.entries.retain(|offset, (record, _)| {
+            let kept = newest.get(&record.key) == Some(offset) && (tombstones || record.value.is_some());
+            *offset >= end || kept
+        });
+    }
+    pub fn start(&self) -> Offset {
+        Offset(self.start)
     }
 
     /// The last stable offset: behind it lies a transaction that may still commit.

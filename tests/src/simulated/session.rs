@@ -133,6 +133,18 @@ impl SimSession {
         if txn.is_none() && batch.positions.is_empty() && batch.changes.is_empty() {
             return Ok(Committed::Yes(CommitId(world.last)));
         }
+        let txn = match txn {
+            None if world.changelogs.is_some() && !batch.changes.is_empty() => {
+                Some(world.begin(Some((group.clone(), self.spec.member.clone()))))
+            }
+            txn => txn,
+        };
+        if let Some(txn) = txn
+            && let Err(found) = world.append_changes(txn, &batch.changes)
+        {
+            world.end(txn, None);
+            return Err(found);
+        }
         if world.roll(world.faults.abort) {
             world.injected.aborted += 1;
             abort(world, txn);

@@ -8,7 +8,7 @@ use super::{
     state::State,
 };
 use fermata_core::{
-    NewRecord, Offset, Shard, TopicName,
+    NewRecord, Offset, PipelineName, Shard, TopicName, changelog,
     ports::{Clock, LogError, StateChange},
 };
 use rand::{Rng, SeedableRng};
@@ -31,6 +31,11 @@ pub enum Mode {
     Kafka,
     /// Durability comes later and a crash loses what lacks it; state changes are shown by the commit.
     Embedded,
+}
+
+/// Topics that are read to restore: those whose markers may be late.
+fn restorable(topic: &TopicName) -> bool {
+    topic.as_str().ends_with(".changelog") || topic.as_str().ends_with(".journal")
 }
 
 pub type Position = (String, TopicName, Shard);
@@ -57,6 +62,17 @@ pub struct World {
     durable_state: State,
     /// Behind `durable`.
     undurable: Vec<(u64, Effects)>,
+    /// Whose state changes become records of changelogs.
+    pub changelogs: Option<PipelineName>,
+    late: Vec<Late>,
+}
+
+/// A marker on its way to one partition.
+struct Late {
+    calls: u32,
+    place: (TopicName, Shard),
+    txn: Txn,
+    id: u64,
 }
 
 /// What a commit does beside its records.
@@ -96,6 +112,8 @@ impl World {
             durable_positions: BTreeMap::new(),
             durable_state: State::default(),
             undurable: Vec::new(),
+            changelogs: None,
+            late: Vec::new(),
         }
     }
 
@@ -118,6 +136,7 @@ impl World {
         for txn in ended {
             self.end(txn, None);
         }
+        self.land();
         if self.mode == Mode::Embedded && self.rng.random_ratio(1, 4) {
             self.sync();
         }
@@ -198,6 +217,16 @@ impl World {
         self.ended += 1;
         for (topic, shard) in open.partitions {
             let gap = self.roll(self.faults.gap);
+            if let Some(id) = id
+                && restorable(&topic)
+                && self.roll(self.faults.late_marker)
+            {
+                let calls = self.rng.random_range(1..8);
+                let place = (topic, shard);
+                self.late.push(Late { calls, place, txn, id });
+                self.injected.late_markers += 1;
+                continue;
+            }
             if let Ok(partition) = self.partition(&topic, shard) {
                 match id {
                     Some(id) => partition.commit(txn, id),
@@ -210,6 +239,35 @@ impl World {
             }
         }
     }
+    /// Markers that were late arrive.
+    fn land(&mut self) {
+        for late in &mut self.late {
+            late.calls -= 1;
+        }
+        let (landed, late) = std::mem::take(&mut self.late)
+            .into_iter()
+            .partition(|l: &Late| l.calls == 0);
+        self.late = late;
+        for Late { place, txn, id, .. } in landed {
+            self.ended += 1;
+            if let Ok(partition) = self.partition(&place.0, place.1) {
+                partition.commit(txn, id);
+            }
+        }
+    }
+
+    /// The changes of a commit as records of its transaction.
+    pub fn append_changes(&mut self, txn: Txn, changes: &[StateChange]) -> Result<(), LogError> {
+        let Some(pipeline) = self.changelogs.clone() else {
+            return Ok(());
+        };
+        let at = self.clock.now();
+        for change in changes {
+            self.append(txn, changelog::record(&pipeline, change, at))?;
+        }
+        Ok(())
+    }
+
     /// What a member's earlier sessions left open is aborted when it joins again.
     pub fn end_of(&mut self, group: &str, member: &str) {
         let mine = |open: &Open| {
@@ -231,6 +289,11 @@ impl World {
         }
         self.positions.extend(effects.positions.iter().cloned());
         match self.mode {
+            Mode::Kafka if self.changelogs.is_some() => {
+                // Nobody reads it but who compares: the truth of the moment.
+                self.state.show(id, &effects.changes);
+                self.durable = id;
+            }
             Mode::Kafka => {
                 self.state.commit(id, effects.changes);
                 self.durable = id;

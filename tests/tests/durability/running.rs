@@ -6,6 +6,7 @@ use fermata_core::names::Purpose;
 use fermata_core::ports::Probe;
 use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_native::{NativeArtifacts, NativeExecutor};
+use fermata_server::ground::Ground;
 use fermata_server::host::{Host, HostSpec, status};
 use fermata_store::PersistHook;
 pub use fermata_tests::harness::PATIENCE;
@@ -45,7 +46,10 @@ impl Running {
             Arc::new(artifacts),
         );
         spec.listener = Some(listener);
-        spec.store.persist_hook = Some(hook);
+        spec.ground = Ground::Embedded(Options {
+            persist_hook: Some(hook),
+            ..Options::default()
+        });
         if let Some(probe) = probe {
             spec.probe = probe;
         }

@@ -15,6 +15,8 @@ pub(super) struct Declared {
     pub name: TopicName,
     pub head: Option<bool>,
     pub topic: Topic,
+    /// It says what becomes of misplaced records.
+    pub misplaced: bool,
     pub span: Range<usize>,
 }
 
@@ -104,6 +106,13 @@ fn heads(problems: &Problems, declared: &[Declared], topics: &BTreeMap<TopicName
             let message = format!("topic {}: `key` is for heads, and a stage writes this topic", one.name);
             let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
             problems.note(problem.help("a stage gives its records their keys itself: leave `key` out"));
+        } else if !head && one.misplaced {
+            let message = format!(
+                "topic {}: `on-misplaced` is for heads, and a stage writes this topic",
+                one.name
+            );
+            let problem = Problem::new(codes::MANIFEST_REFERENCE, one.span.clone(), message);
+            problems.note(problem.help("the host puts what stages write where it belongs: leave `on-misplaced` out"));
         }
     }
 }

@@ -72,7 +72,8 @@ fn named(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-fn merge<'a>(base: &mut DeTable<'a>, overlay: DeTable<'a>) {
+/// Lays a table over another: tables are merged, everything else replaced.
+pub fn merge<'a>(base: &mut DeTable<'a>, overlay: DeTable<'a>) {
     for (key, value) in overlay {
         merge_entry(base, key, value);
     }

@@ -14,7 +14,7 @@ mod layers;
 pub mod parse;
 pub mod problem;
 mod quarantine;
-mod raw;
+pub mod raw;
 mod schema;
 pub mod secrets;
 mod source;
@@ -25,6 +25,7 @@ mod validators;
 pub use validators::Validator;
 
 pub use effective::{Origin, Shown, Step, key_text};
+pub use layers::merge;
 pub use problem::{ManifestError, ManifestErrors};
 pub use schema::schema;
 pub use source::Source;
@@ -57,6 +58,21 @@ pub struct Topic {
     pub head: bool,
     /// JSON field from which intake derives a missing key.
     pub key: Option<String>,
+    /// Of a head: what becomes of a keyed record on another partition than its key's.
+    pub on_misplaced: OnMisplaced,
+}
+
+/// A producer of its own partitioner, or of its own choice, put the key of a record where its state does not live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMisplaced {
+    /// A dead letter.
+    #[default]
+    Reject,
+    /// Appended once more, to the shard of its key, in the transaction that passes it.
+    Reroute,
+    /// Taken where it is: the producers are known to put each key on one partition.
+    Trust,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

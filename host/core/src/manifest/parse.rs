@@ -9,8 +9,8 @@ use super::raw::{At, Checked, Fields, Value};
 use super::source::Source;
 use super::validators;
 use super::{
-    Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule, Manifest, Stage,
-    Topic, secrets,
+    Bound, Condition, Count, CountSource, Drain, Field, Generator, Goal, Invariant, InvariantRule, Manifest,
+    OnMisplaced, Stage, Topic, secrets,
 };
 use crate::ids::BadName;
 use crate::limits::{self, Limits};
@@ -171,17 +171,33 @@ fn named_list<T>(top: &Fields<'_>, key: &'static str, read: impl Fn(&Value<'_>) 
 fn topic(key: At<String>, value: &Value<'_>) -> Checked<check::Declared> {
     let name = key_name(&key)?;
     let fields = value.fields()?;
+    let misplaced = fields.read("on-misplaced", on_misplaced);
     let declared = check::Declared {
         name,
         head: fields.read("head", Value::boolean),
         topic: Topic {
             head: false,
             key: fields.read("key", Value::text),
+            on_misplaced: misplaced.unwrap_or_default(),
         },
+        misplaced: misplaced.is_some(),
         span: key.span,
     };
     fields.close();
     Ok(declared)
+}
+
+fn on_misplaced(value: &Value<'_>) -> Checked<OnMisplaced> {
+    let text = value.string()?.value;
+    match text.as_str() {
+        "reject" => Ok(OnMisplaced::Reject),
+        "reroute" => Ok(OnMisplaced::Reroute),
+        "trust" => Ok(OnMisplaced::Trust),
+        _ => {
+            let problem = value.bad(format!("expected \"reject\", \"reroute\" or \"trust\", found {text:?}"));
+            Err(problem.nearest(&text, ["reject", "reroute", "trust"]))
+        }
+    }
 }
 
 /// Ports with their topics, and the places where the topics stand.

@@ -72,7 +72,7 @@ impl std::error::Error for ManifestErrors {}
 
 /// A fault before the file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub struct Problem {
     pub code: &'static str,
     pub message: String,
     pub help: Option<String>,

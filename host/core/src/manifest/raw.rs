@@ -1,4 +1,4 @@
-//! TOML as a manifest has it: tables whose every key must be asked for, values that know their place.
+//! TOML as people write it: tables whose every key must be asked for, values that know their place.
 //!
 //! What is wrong is noted and reading goes on behind it, so that a person sees all of it at once.
 
@@ -12,23 +12,33 @@ use toml::de::{DeTable, DeValue};
 
 /// A value with its place in the text.
 #[derive(Debug, Clone)]
-pub(super) struct At<T> {
+pub struct At<T> {
     pub value: T,
     pub span: Range<usize>,
 }
 
-pub(super) type Checked<T> = Result<T, Problem>;
+pub type Checked<T> = Result<T, Problem>;
 
 /// What was found wrong so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub struct Problems {
     found: RefCell<Vec<Problem>>,
+    /// What is read, where it is no manifest.
+    document: Option<&'static str>,
     /// Which keys were asked for in which table: what the JSON Schema is held against.
     #[cfg(test)]
     pub asked: RefCell<std::collections::BTreeMap<String, std::collections::BTreeSet<&'static str>>>,
 }
 
 impl Problems {
+    /// Of another file than a manifest, named as in "at the top of fermata.toml".
+    pub fn of(document: &'static str) -> Self {
+        Self {
+            document: Some(document),
+            ..Self::default()
+        }
+    }
+
     pub fn note(&self, problem: Problem) {
         self.found.borrow_mut().push(problem);
     }
@@ -48,7 +58,7 @@ impl Problems {
 }
 
 /// A table whose keys are asked for one by one; [`Fields::close`] notes those that nobody asked for.
-pub(super) struct Fields<'a> {
+pub struct Fields<'a> {
     table: &'a DeTable<'a>,
     pub problems: &'a Problems,
     /// As in `stage.account`; empty at the top.
@@ -58,7 +68,7 @@ pub(super) struct Fields<'a> {
 }
 
 /// A value and the path by which messages name it.
-pub(super) struct Value<'a> {
+pub struct Value<'a> {
     inner: &'a Spanned<DeValue<'a>>,
     pub problems: &'a Problems,
     pub path: String,
@@ -148,7 +158,7 @@ impl<'a> Fields<'a> {
         for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let found = key.get_ref();
             let place = match self.path.as_str() {
-                "" => "at the top of a manifest".to_owned(),
+                "" => format!("at the top of {}", self.problems.document.unwrap_or("a manifest")),
                 path => format!("in {path}"),
             };
             let message = format!("{found:?} is not a key {place}");
@@ -167,7 +177,7 @@ impl<'a> Value<'a> {
         Problem::new(code, self.span(), message)
     }
 
-    fn expected(&self, what: &str) -> Problem {
+    pub fn expected(&self, what: &str) -> Problem {
         let found = self.inner.get_ref().type_str();
         self.problem(
             codes::MANIFEST_SYNTAX,

@@ -220,6 +220,16 @@ struct Topic {
     head: Option<bool>,
     /// JSON field from which intake derives a missing key.
     key: Option<Text>,
+    /// Of a head: what becomes of a keyed record on another partition than its key's.
+    on_misplaced: Option<OnMisplaced>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum OnMisplaced {
+    Reject,
+    Reroute,
+    Trust,
 }
 
 #[derive(JsonSchema)]

@@ -142,7 +142,7 @@ pub fn references(text: &str) -> Vec<Reference> {
 }
 
 /// Notes what is no reference and looks like one, in every text of a config.
-pub(super) fn check(value: &Value<'_>) {
+pub fn check(value: &Value<'_>) {
     if let Some(text) = value.as_text() {
         if let Err(found) = pieces(text) {
             let problem = Problem::new(

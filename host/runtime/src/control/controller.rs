@@ -52,6 +52,8 @@ pub struct Controller {
     pub(super) inbox: VecDeque<WorkerEvent>,
     pub(super) rest: Rest,
     pub(super) shown: Shown,
+    /// Why the last step got no answer from the log.
+    pub(super) away: Option<String>,
 }
 
 /// What others have been told.
@@ -74,11 +76,17 @@ impl Controller {
     pub fn views(&self) -> Arc<Views> {
         self.views.clone()
     }
+    /// Why the last step got no answer from the log: whoever drives the controller waits before the next.
+    pub fn away(&self) -> Option<&str> {
+        self.away.as_deref()
+    }
 
     /// Waits at most `max_wait` (zero: not at all) for something to happen, then does all that is due.
     ///
-    /// While the log is away nothing is decided and the step succeeds; any error means that the process should stop.
+    /// While the log is away ([`Controller::away`]) nothing is decided and the step succeeds; any error means that the
+    /// process should stop.
     pub fn step(&mut self, max_wait: Duration) -> Result<(), ControlError> {
+        self.away = None;
         match self.wait(max_wait).and_then(|()| self.catch_up()) {
             Ok(()) => {}
             Err(error) => return self.forgive(error),
@@ -101,6 +109,7 @@ impl Controller {
             ControlError::Log(LogError::Away(why)) => {
                 tracing::warn!("control plane waits for the log: {why}");
                 self.unsure = true;
+                self.away = Some(why);
                 Ok(())
             }
             other => Err(other),

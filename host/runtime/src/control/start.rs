@@ -128,6 +128,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
             commit: lead.commit,
             ..Shown::default()
         },
+        away: None,
     };
     controller.record(news)?;
     controller.gather_receipts()?;

@@ -1,6 +1,7 @@
 //! What is compared: the journals as read once, and the bounds of the topics before and after.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
@@ -11,17 +12,33 @@ use super::journal::ShardLedger;
 use super::lineage::{self, Cause, Lineage, caused_key};
 use super::task::TaskLedger;
 
+/// A transaction stays open at most so long: longer than a log lets one that nobody ends.
+const OPEN: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(2);
+
 /// Bounds of every keyed topic at one moment.
 pub struct Bounds(BTreeMap<TopicName, Vec<ports::Bounds>>);
 
 impl Bounds {
-    /// The journals' first: a transaction seen in another topic then ends behind them, or in what they hold.
+    /// What can be read just now.
     pub fn take(manifest: &Manifest, log: &dyn Log) -> Result<Self, LogError> {
+        Self::each(manifest, |topic, shard| log.bounds(topic, shard))
+    }
+
+    /// What was written up to now, once all of it can be read.
+    pub fn decided(manifest: &Manifest, log: &dyn Log) -> Result<Self, LogError> {
+        Self::each(manifest, |topic, shard| decided(log, topic, shard))
+    }
+
+    fn each(
+        manifest: &Manifest,
+        look: impl Fn(&TopicName, Shard) -> Result<ports::Bounds, LogError>,
+    ) -> Result<Self, LogError> {
         let host = [Purpose::Journal, Purpose::Ticks, Purpose::DeadLetters].map(|p| p.topic(&manifest.name));
         let mut all = BTreeMap::new();
         for topic in host.into_iter().chain(manifest.topics.keys().cloned()) {
             let bounds: Result<Vec<_>, _> = (0..manifest.partitions)
-                .map(|shard| log.bounds(&topic, Shard(shard)))
+                .map(|shard| look(&topic, Shard(shard)))
                 .collect();
             all.insert(topic, bounds?);
         }
@@ -35,6 +52,25 @@ impl Bounds {
     pub fn of(&self, topic: &TopicName, shard: Shard) -> ports::Bounds {
         self.0[topic][shard.0 as usize]
     }
+}
+
+/// Bounds of a partition, once everything that was written to it before can be read or has come to nothing. A log on
+/// several machines shows a transaction in one partition after the other.
+pub fn decided(log: &dyn Log, topic: &TopicName, shard: Shard) -> Result<ports::Bounds, LogError> {
+    let mut bounds = log.bounds(topic, shard)?;
+    let (written, deadline) = (bounds.high, Instant::now() + OPEN);
+    while bounds.end < written {
+        if Instant::now() >= deadline {
+            let found = format!(
+                "{topic}/{shard}: an open transaction hides what lies behind offset {}",
+                bounds.end
+            );
+            return Err(LogError::Away(found));
+        }
+        std::thread::sleep(LOOK);
+        bounds = log.bounds(topic, shard)?;
+    }
+    Ok(bounds)
 }
 
 /// The journals, and the topics around them.

@@ -7,7 +7,7 @@ use fermata_core::names::Purpose;
 use fermata_core::ports::LogError;
 use fermata_core::{Offset, Record, Shard, Timestamp};
 
-use super::cut::Bounds;
+use super::cut::{self, Bounds};
 use super::report::{Check, Findings};
 use super::task::{Step, TaskLedger};
 use super::{VerifySpec, scan};
@@ -34,7 +34,7 @@ pub fn audit(spec: &VerifySpec<'_>, settled: &Bounds, findings: &mut Findings) -
     (0..spec.manifest.partitions)
         .map(Shard)
         .map(|shard| {
-            let bounds = spec.log.bounds(&topic, shard)?;
+            let bounds = cut::decided(spec.log, &topic, shard)?;
             let mut chain = Chain::new(spec, shard, settled.of(&topic, shard).end);
             let from = scan::partition(spec.log, &topic, shard, bounds.start, bounds.end, |record| {
                 chain.record(record, findings);

@@ -5,13 +5,14 @@
 //!
 //! # The cut
 //! A live pipeline moves while it is read, so the order of reading decides what may be compared:
-//! 1. the bounds of every journal, then of every other topic (`settled`);
+//! 1. the bounds of every topic (`settled`);
 //! 2. every journal to its end: this is *the cut*, and every check is about it;
 //! 3. the bounds of every topic again, then the topics up to there.
 //!
-//! Records, positions and journal of a transaction become visible together. So a record below `settled` belongs to a
-//! transaction whose journal record step 2 has read, and every record of a journal read in step 2 lies below the
-//! bounds of step 3. Between the two bounds a record belongs to the cut if the journal holds the event that caused it
+//! A transaction is decided at once, but a log on several machines shows it in one partition after the other. So steps
+//! 2 and 3 look where the writing has come to (`high`) and wait until all of that can be read: a record below `settled`
+//! belongs to a transaction that was decided, hence written, before step 2 looked, and step 2 has read its journal
+//! record; and every record of a journal read in step 2 was written before step 3 looked, and lies below its bounds. Between the two bounds a record belongs to the cut if the journal holds the event that caused it
 //! (its header `fermata-cause` lies below the task's position, or is a fused input listed there); else it came
 //! later and is left to the next verification. Nothing is paused, nothing tried again, and no alarm is false.
 
@@ -57,7 +58,7 @@ pub fn verify(spec: &VerifySpec<'_>) -> Result<Report, LogError> {
     let mut findings = Findings::default();
     let settled = cut::Bounds::take(spec.manifest, spec.log)?;
     let ledgers = journal::audit(spec, &settled, &mut findings)?;
-    let end = cut::Bounds::take(spec.manifest, spec.log)?;
+    let end = cut::Bounds::decided(spec.manifest, spec.log)?;
     let cut = cut::Cut::new(settled, end, ledgers);
     let seen = topics::read(spec, &cut, &mut findings)?;
     compare::inputs(spec, &cut, &seen, &mut findings);

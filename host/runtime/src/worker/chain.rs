@@ -119,7 +119,17 @@ pub fn run(shard: &mut ShardState, reader: usize, work: &Work, ground: Ground<'_
         ground,
     };
     match open.conclude(shard, reader, work, 0)? {
-        Step::Done { passed } => Ok(ChainEnd::Concluded(open.close(shard, passed))),
+        Step::Done { passed } => {
+            let mut concluded = open.close(shard, passed);
+            // Of all that read the topic one sends it on; it is no emission, and nobody's output.
+            let sends = shard.tasks[reader]
+                .wiring
+                .inputs
+                .get(&work.source.topic)
+                .is_some_and(|i| i.first);
+            concluded.records.extend(work.rerouted().filter(|_| sends));
+            Ok(ChainEnd::Concluded(concluded))
+        }
         Step::Stuck(stuck, why) => {
             for (task, mark) in open.marks.iter().rev() {
                 shard.tasks[*task].undo_to(mark);
@@ -206,7 +216,10 @@ impl Open<'_> {
                 self.out[slot].done.push(next);
             }
         }
-        Ok(Step::Done { passed: true })
+        // What the stage was not shown says nothing of the stage.
+        Ok(Step::Done {
+            passed: work.refused.is_none(),
+        })
     }
 
     /// The error: even the dead letter would not fit on the log.

@@ -4,6 +4,7 @@ use super::timers::Timer;
 use super::wiring::{Inlet, Wiring};
 use bytes::Bytes;
 use fermata_core::limits::MAX_REASON;
+use fermata_core::manifest::OnMisplaced;
 use fermata_core::names::headers as h;
 use fermata_core::printable::printable;
 use fermata_core::{
@@ -25,7 +26,7 @@ pub struct Work {
     /// W3C trace context of the input, passed on unless the stage sets its own.
     pub trace: Option<Header>,
     /// The host itself refuses the record; no guest is shown it.
-    pub refused: Option<Rejection>,
+    pub refused: Option<Refusal>,
     /// It comes out of quarantine.
     pub again: Option<Box<Again>>,
 }
@@ -64,7 +65,31 @@ pub struct Source {
     pub fused: bool,
 }
 
+/// What becomes of a record that the host does not give to the stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Rejected(Rejection),
+    /// It is appended once more, to the shard of its key.
+    Elsewhere(Shard),
+}
+
 impl Work {
+    /// The record again, on the shard of its key, where it is on its way there.
+    pub fn rerouted(&self) -> Option<NewRecord> {
+        let (Some(Refusal::Elsewhere(shard)), Subject::Record { input, original }) = (&self.refused, &self.subject)
+        else {
+            return None;
+        };
+        Some(NewRecord {
+            topic: self.source.topic.clone(),
+            shard: *shard,
+            key: input.key.clone(),
+            value: input.value.clone(),
+            headers: original.clone(),
+            timestamp: input.timestamp,
+        })
+    }
+
     pub fn key(&self) -> Option<&Bytes> {
         match &self.subject {
             Subject::Record { input, .. } => input.key.as_ref(),
@@ -73,7 +98,8 @@ impl Work {
     }
 
     /// A record as it was read. On a head, which no stage writes, what looks like a host header is not one, and a
-    /// key on another partition than its own is refused: its state would live on two shards.
+    /// key on another partition than its own is refused unless the manifest says otherwise: its state would live on
+    /// two shards.
     pub fn of_record(record: &Record, inlet: &Inlet, partitions: u32) -> Self {
         let made_by_host = !inlet.head && record.header(h::STAGE).is_some();
         let identity = match record.header(h::ID).filter(|_| made_by_host) {
@@ -107,14 +133,17 @@ impl Work {
         );
         let own = key.as_ref().map(|k| partition::shard_of(k, partitions));
         if let Some(own) = own.filter(|own| inlet.head && *own != record.shard) {
-            let reason = format!(
-                "the key belongs on partition {own}, the record came on {}",
-                record.shard
-            );
-            work.refused = Some(Rejection {
-                code: MISPLACED.into(),
-                reason,
-            });
+            work.refused = match inlet.on_misplaced {
+                OnMisplaced::Trust => None,
+                OnMisplaced::Reroute => Some(Refusal::Elsewhere(own)),
+                OnMisplaced::Reject => Some(Refusal::Rejected(Rejection {
+                    code: MISPLACED.into(),
+                    reason: format!(
+                        "the key belongs on partition {own}, the record came on {}",
+                        record.shard
+                    ),
+                })),
+            };
         }
         work
     }

@@ -32,10 +32,8 @@ mod wording;
 use crate::board::{Board, Directive, Intake, Orders};
 use batch::Came;
 use fermata_core::manifest::Manifest;
-use fermata_core::names::{self, Purpose, stores};
-use fermata_core::ports::{
-    Clock, Log, LogError, Namespace, Polled, Probe, Session, SessionSpec, StateError, StateStore,
-};
+use fermata_core::names::{self, Purpose};
+use fermata_core::ports::{Clock, Log, LogError, Polled, Probe, Session, SessionSpec, StateError, StateStore};
 use fermata_core::{Record, Shard, StageName, TopicName};
 use shard::ShardState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,17 +95,7 @@ pub enum WorkerError {
     Host(String),
 }
 
-/// Namespace of a shard's own notes; no stage of a manifest can be called so long a name with these stores.
-pub fn shard_namespace() -> Arc<Namespace> {
-    let stage = StageName::new("host").expect("a constant within the alphabet");
-    Arc::new(Namespace {
-        stage,
-        store: stores::SHARD.into(),
-        schema: 1,
-    })
-}
-/// Key, in [`shard_namespace`], of the journal sequence as of this state: 8 bytes, big-endian.
-pub const SEQUENCE_KEY: &[u8] = b"sequence";
+pub use fermata_core::changelog::{SEQUENCE_KEY, shard_namespace};
 
 pub struct Worker {
     spec: WorkerSpec,
@@ -136,6 +124,8 @@ pub struct Worker {
     idle: bool,
     /// The reports on the board are older than the tasks.
     stale_reports: bool,
+    /// Why the last step got no answer from the log.
+    away: Option<String>,
 }
 
 struct Live {
@@ -146,7 +136,10 @@ struct Live {
 
 impl Worker {
     /// Joins the pipeline's group; shards come with the first steps.
-    pub fn join(spec: WorkerSpec) -> Result<Self, WorkerError> {
+    pub fn join(mut spec: WorkerSpec) -> Result<Self, WorkerError> {
+        if let Some(own) = spec.store.for_worker() {
+            spec.store = own;
+        }
         let wirings = spec
             .manifest
             .stages
@@ -172,6 +165,7 @@ impl Worker {
             fresh_cutover: false,
             idle: false,
             stale_reports: false,
+            away: None,
             spec,
         };
         worker.read_directive();
@@ -182,6 +176,11 @@ impl Worker {
     /// Shards that this worker holds just now.
     pub fn shards(&self) -> impl Iterator<Item = Shard> + '_ {
         self.shards.keys().copied()
+    }
+
+    /// Why the last step got no answer from the log: whoever drives the worker waits before the next.
+    pub fn away(&self) -> Option<&str> {
+        self.away.as_deref()
     }
 
     /// Proofs drop instances after each call: guests must keep nothing.
@@ -208,6 +207,7 @@ impl Worker {
 
     /// One step: at most one transaction. Waits at most `max_wait` for records, and only when there is nothing to do.
     pub fn step(&mut self, max_wait: Duration) -> Result<Progress, WorkerError> {
+        let mut away = None;
         let progress = match self.try_step(max_wait) {
             Ok(progress) => progress,
             Err(WorkerError::Log(LogError::Away(why))) => {
@@ -218,6 +218,7 @@ impl Worker {
                 if self.abandon().is_err() {
                     self.leave();
                 }
+                away = Some(why);
                 Progress::Idle
             }
             Err(WorkerError::Log(LogError::Fenced(why))) => {
@@ -227,6 +228,7 @@ impl Worker {
             }
             Err(fatal) => return Err(fatal),
         };
+        self.away = away;
         self.publish_durable();
         Ok(progress)
     }

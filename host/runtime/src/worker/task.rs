@@ -1,7 +1,7 @@
 //! One stage on one shard: runs one piece of work against its state and says what came of it. Used live and in replay.
 
 use super::context::{LogBudget, MetricChange, Stores, TaskContext};
-use super::lineage::{self, Failed, Subject, Work};
+use super::lineage::{self, Failed, Refusal, Subject, Work};
 use super::overlay::{Overlay, Savepoint};
 use super::timers::{Timer, Timers};
 use super::validation::Gate;
@@ -476,8 +476,11 @@ impl Task {
 
     /// What the stage itself says, once nothing before it has refused the record.
     pub(super) fn ask(&mut self, work: &Work, instances: &mut Instances, by: &Arc<Loaded>) -> Result<Judged, String> {
-        if let Some(refused) = &work.refused {
-            return Ok(Judged::Outcome(Err(refused.clone())));
+        match &work.refused {
+            Some(Refusal::Rejected(rejection)) => return Ok(Judged::Outcome(Err(rejection.clone()))),
+            // The stage has its say when the record comes on its own shard.
+            Some(Refusal::Elsewhere(_)) => return Ok(Judged::Outcome(Ok(Vec::new()))),
+            None => {}
         }
         if let Some(fault) = oversize(work) {
             return Ok(Judged::Fault(fault));

@@ -2,7 +2,7 @@
 
 use super::{memos, quarantine, timers};
 use fermata_core::limits::Limits;
-use fermata_core::manifest::{Manifest, Quarantine, Stage};
+use fermata_core::manifest::{Manifest, OnMisplaced, Quarantine, Stage};
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Namespace, TopicSpec};
 use fermata_core::{PipelineName, StageName, TopicName};
@@ -15,6 +15,10 @@ pub struct Inlet {
     pub port: String,
     /// No stage writes the topic: its records come from outside.
     pub head: bool,
+    /// Of a head: what becomes of a record that lies on another partition than its key's.
+    pub on_misplaced: OnMisplaced,
+    /// The stage is the first of those that read the topic.
+    pub first: bool,
 }
 
 pub struct Wiring {
@@ -46,7 +50,7 @@ impl Wiring {
             inputs: stage
                 .inputs
                 .iter()
-                .map(|(port, topic)| (topic.clone(), inlet(manifest, port, topic)))
+                .map(|(port, topic)| (topic.clone(), inlet(manifest, stage, port, topic)))
                 .collect(),
             outputs: stage.outputs.clone(),
             limits: stage.limits.clone(),
@@ -61,10 +65,13 @@ impl Wiring {
     }
 }
 
-fn inlet(manifest: &Manifest, port: &str, topic: &TopicName) -> Inlet {
+fn inlet(manifest: &Manifest, stage: &Stage, port: &str, topic: &TopicName) -> Inlet {
+    let first = manifest.readers(topic).next().is_some_and(|s| s.name == stage.name);
     Inlet {
         port: port.to_owned(),
         head: manifest.writers(topic).next().is_none(),
+        on_misplaced: manifest.topics.get(topic).map(|t| t.on_misplaced).unwrap_or_default(),
+        first,
     }
 }
 

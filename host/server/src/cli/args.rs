@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8640";
@@ -60,6 +60,8 @@ pub struct Global {
 pub enum Output {
     Table,
     Json,
+    /// Commands for kafka-topics.sh and kafka-configs.sh; only of `topics plan`
+    KafkaTopics,
 }
 
 /// Which environment of a manifest holds.
@@ -127,6 +129,11 @@ pub enum Verb {
     /// Records that wait because one of their key could not be treated
     #[command(subcommand)]
     Parked(ParkedVerb),
+    /// Topics: those of a running pipeline, and those that a pipeline needs on Kafka
+    #[command(subcommand)]
+    Topics(super::topics::args::TopicsVerb),
+    /// Whether a pipeline could run here: brokers, rights, transactions, topics, clock, disk
+    Doctor(super::topics::args::DoctorArgs),
     /// Check the books: journals, topics, receipts, invariants
     Verify(VerifyArgs),
     /// Look at components
@@ -209,20 +216,33 @@ pub enum ConfigVerb {
 
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// The manifest
-    #[arg(short, long, value_name = "FILE", default_value = "pipeline.toml")]
-    pub file: PathBuf,
+    /// The manifest [default: pipeline.toml]
+    #[arg(value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// The manifest, as an option
+    #[arg(short, long = "file", value_name = "FILE", conflicts_with = "manifest")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     pub env: EnvArg,
-    /// Folder for log and state
-    #[arg(long, value_name = "DIR", default_value = "fermata-data")]
-    pub data_dir: PathBuf,
-    /// Worker threads
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub workers: u8,
-    /// Address of the API
-    #[arg(long, default_value = DEFAULT_LISTEN)]
-    pub listen: SocketAddr,
+    /// Installation: node, log, Kafka's settings (without one: the embedded log)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for log and state [default: node.data-dir, or fermata-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Worker threads; 0: one a core [default: node.workers; 2 without --config]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=64))]
+    pub workers: Option<u8>,
+    /// Address of the API [default: http.listen, or 127.0.0.1:8640]
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+}
+
+impl RunArgs {
+    pub fn manifest(&self) -> &Path {
+        let named = self.manifest.as_deref().or(self.file.as_deref());
+        named.unwrap_or(Path::new("pipeline.toml"))
+    }
 }
 
 #[derive(Clone, Debug, Args)]

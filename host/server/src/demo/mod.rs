@@ -7,6 +7,7 @@ use crate::cli::args::DemoArgs;
 use crate::cli::talk::{Talk, grouped};
 use crate::executor;
 use crate::failure::{Exit, Failure};
+use crate::ground::Ground;
 use crate::host::artifacts::Files;
 use crate::host::{App, Host, HostSpec, flow, goals, hold};
 use crate::http;
@@ -68,13 +69,13 @@ pub fn run(talk: &Talk, args: DemoArgs) -> Result<Exit, Failure> {
     spec.workers = usize::from(args.workers);
     spec.listener = Some(listener);
     spec.probe = hold::from_environment()?;
-    spec.store = Options {
+    spec.ground = Ground::Embedded(Options {
         retention_bytes: Some(LOG_BYTES),
         kept: [Purpose::Control, Purpose::Status, Purpose::DeadLetters]
             .map(|p| p.topic(&manifest.name))
             .into(),
         ..Options::default()
-    };
+    });
     let host = Host::start(spec)?;
     let load = Load::start(
         &*executor,

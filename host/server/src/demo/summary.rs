@@ -40,7 +40,7 @@ pub fn first_figure(app: &App) -> Result<u64, Failure> {
 pub fn ended(app: &App) -> Result<u64, Failure> {
     let mut all = 0;
     for topic in watch::ends(&app.manifest) {
-        all += figures::written(app, &topic).map_err(unreadable)?;
+        all += figures::written(app, &topic).map_err(unreadable)?.unwrap_or_default();
     }
     Ok(all)
 }

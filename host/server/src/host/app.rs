@@ -1,8 +1,11 @@
 //! What the API and the CLI's own process read: the log, the fold, the views. All that is shown is on disk.
 
 use super::HostSpec;
+use super::counts::Counts;
 use super::threads::Stop;
 use super::watch::Watch;
+use super::weather::Weather;
+use crate::ground::{Nature, Sizes, Standing};
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, StateStore};
 use fermata_core::{Offset, Record, Shard, TopicName};
@@ -33,6 +36,11 @@ pub struct App {
     pub artifacts: Arc<dyn Artifacts>,
     pub clock: Arc<dyn Clock>,
     pub watch: Watch,
+    /// Of the log that it stands on.
+    pub nature: Nature,
+    pub counts: Counts,
+    pub sizes: Sizes,
+    pub weather: Arc<Weather>,
     pub(super) stop: Stop,
     appended: Mutex<VecDeque<Uuid>>,
 }
@@ -50,8 +58,7 @@ impl Deref for Folded {
 impl App {
     pub(super) fn new(
         spec: &HostSpec,
-        log: Arc<dyn Log>,
-        store: Arc<dyn StateStore>,
+        standing: &Standing,
         board: Arc<Board>,
         controller: &Controller,
         stop: Stop,
@@ -59,8 +66,8 @@ impl App {
         Self {
             manifest: spec.manifest.clone(),
             manifest_text: spec.manifest_text.clone(),
-            log,
-            store,
+            log: standing.log.clone(),
+            store: standing.store.clone(),
             board,
             control: controller.view(),
             views: controller.views(),
@@ -68,9 +75,18 @@ impl App {
             artifacts: spec.artifacts.clone(),
             clock: spec.clock.clone(),
             watch: Watch::default(),
+            counts: Counts::new(standing.nature.gapless),
+            sizes: standing.sizes.clone(),
+            nature: standing.nature.clone(),
+            weather: Arc::default(),
             stop,
             appended: Mutex::default(),
         }
+    }
+
+    /// The process cannot go on.
+    pub fn fail(&self, because: String) {
+        self.stop.fail(because);
     }
 
     pub fn failed(&self) -> Option<String> {

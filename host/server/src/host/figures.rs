@@ -3,7 +3,8 @@
 use super::App;
 use fermata_core::manifest::{Count, CountSource, Field};
 use fermata_core::names::Purpose;
-use fermata_core::{Shard, TopicName};
+use fermata_core::ports::LogError;
+use fermata_core::{Offset, Shard, TopicName};
 use serde_json::{Map, Value};
 
 /// The summary's figures in the manifest's order, which are on disk when this returns.
@@ -25,62 +26,80 @@ fn one(app: &App, count: &Count) -> Result<Value, String> {
     }
 }
 
-/// Records of a topic; of a head only those that its readers have taken in.
-pub fn records(app: &App, topic: &TopicName) -> Result<u64, String> {
+/// Records of a topic; of a head only those that its readers have taken in. `None`: they are still being counted.
+pub fn records(app: &App, topic: &TopicName) -> Result<Option<u64>, String> {
     if app.manifest.topics.get(topic).is_some_and(|t| t.head) {
-        return Ok((0..app.manifest.partitions)
-            .map(|p| taken_in(app, topic, Shard(p)))
-            .sum());
+        return sum(app, topic, |shard| Some(taken_in(app, topic, shard)));
     }
     written(app, topic)
 }
 
-/// Records that were ever appended: offsets of the embedded log have no gaps.
-pub fn written(app: &App, topic: &TopicName) -> Result<u64, String> {
-    let mut all = 0;
+/// Records that were ever appended. `None`: they are still being counted.
+pub fn written(app: &App, topic: &TopicName) -> Result<Option<u64>, String> {
+    sum(app, topic, |_| None)
+}
+
+pub fn dead_letters(app: &App) -> Result<Option<u64>, String> {
+    written(app, &Purpose::DeadLetters.topic(&app.manifest.name))
+}
+
+fn sum(app: &App, topic: &TopicName, bound: impl Fn(Shard) -> Option<Offset>) -> Result<Option<u64>, String> {
+    let mut all = Some(0);
     for shard in (0..app.manifest.partitions).map(Shard) {
-        all += app.log.bounds(topic, shard).map_err(|e| e.to_string())?.end.0;
+        let records = app.counts.records(&*app.log, topic, shard, bound(shard));
+        all = all.zip(records.map_err(|e| e.to_string())?).map(|(all, one)| all + one);
     }
     Ok(all)
 }
 
-pub fn dead_letters(app: &App) -> Result<u64, String> {
-    written(app, &Purpose::DeadLetters.topic(&app.manifest.name))
-}
-
-fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> u64 {
+/// The lowest position of a head's readers.
+fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> Offset {
     let reports = app.board.reports();
-    let Some(report) = reports.get(&shard) else { return 0 };
+    let Some(report) = reports.get(&shard) else {
+        return Offset(0);
+    };
     let readers = app.manifest.readers(topic);
     let positions = readers.map(|s| {
         let task = report.tasks.get(&s.name);
-        task.and_then(|t| t.positions.get(topic)).map_or(0, |o| o.0)
+        task.and_then(|t| t.positions.get(topic)).copied().unwrap_or_default()
     });
-    positions.min().unwrap_or(0)
+    positions.min().unwrap_or_default()
 }
 
-/// Records of heads and between stages that wait to be read.
+/// Records of heads and between stages that wait to be read; where offsets have gaps, these are among them as long as
+/// there is anything to read.
 pub fn lag(app: &App) -> Result<u64, String> {
     let reports = app.board.reports();
     let mut lag = 0;
     for stage in &app.manifest.stages {
         for (_, topic) in &stage.inputs {
             for shard in (0..app.manifest.partitions).map(Shard) {
-                let end = app.log.bounds(topic, shard).map_err(|e| e.to_string())?.end.0;
                 let task = reports.get(&shard).and_then(|r| r.tasks.get(&stage.name));
-                let next = task.and_then(|t| t.positions.get(topic)).map_or(0, |o| o.0);
-                lag += end.saturating_sub(next);
+                let next = task.and_then(|t| t.positions.get(topic)).copied().unwrap_or_default();
+                lag += waiting(app, topic, shard, next)?;
             }
         }
     }
     Ok(lag)
 }
 
+fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset) -> Result<u64, String> {
+    let look = || {
+        let bounds = app.log.bounds(topic, shard)?;
+        let next = next.max(bounds.start);
+        let nothing = next >= bounds.end || (!app.nature.gapless && app.log.read(topic, shard, next, 1)?.is_empty());
+        Ok(if nothing { 0 } else { bounds.end.0 - next.0 })
+    };
+    look().map_err(|e: LogError| e.to_string())
+}
+
 /// Nothing waits on any head.
 pub fn heads_read(app: &App) -> Result<bool, String> {
     for topic in app.manifest.heads() {
-        if written(app, topic)? > records(app, topic)? {
-            return Ok(false);
+        for shard in (0..app.manifest.partitions).map(Shard) {
+            if waiting(app, topic, shard, taken_in(app, topic, shard))? > 0 {
+                return Ok(false);
+            }
         }
     }
     Ok(true)

@@ -48,7 +48,8 @@ pub fn verdicts(app: &App) -> Vec<Verdict> {
         }
     }
     all.push(match figures::dead_letters(app) {
-        Ok(count) => Verdict {
+        Ok(None) => unknown("dead-letters", "they are still being counted"),
+        Ok(Some(count)) => Verdict {
             name: "dead-letters".to_owned(),
             met: Some(count == 0),
             value: count.into(),

@@ -6,38 +6,40 @@
 mod app;
 pub mod artifacts;
 pub(crate) mod bundles;
+pub mod counts;
 pub mod figures;
 pub mod flow;
 pub mod goals;
 pub mod hold;
+mod join;
+mod patience;
 pub mod persist;
 pub mod status;
 mod threads;
 pub mod validators;
 pub mod watch;
+pub mod weather;
 
 pub use app::App;
+pub use patience::Patience;
 
 use crate::failure::{Exit, Failure};
-use crate::http;
+use crate::ground::{Ground, Site, Standing, Unfit};
+use crate::http::Api;
 use fermata_core::codes;
 use fermata_core::manifest::Manifest;
-use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, NoProbe, Probe, StateStore, SystemClock};
-use fermata_runtime::control::{self, ControlError, ControllerSpec, Preparing};
-use fermata_runtime::worker::{self, BatchLimits, Worker, WorkerSpec};
-use fermata_store::{Embedded, Options};
+use fermata_core::ports::{Artifacts, Clock, Executor, LogError, NoProbe, Probe, SystemClock};
+use fermata_runtime::board::Board;
+use fermata_runtime::control::{self, ControlError, Controller, ControllerSpec, Preparing};
+use fermata_runtime::worker::BatchLimits;
+use patience::{Impatience, patiently};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use threads::{Outcome, Stop, Threads};
+use threads::{Stop, Threads};
 
-/// The longest that a worker waits for records before it looks at its orders again.
-const WORKER_WAIT: Duration = Duration::from_millis(20);
-const CONTROL_WAIT: Duration = Duration::from_millis(5);
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
-/// Requests under way get this long when the process stops.
-const HTTP_GRACE: Duration = Duration::from_secs(2);
 
 /// Copy of the manifest kept in the data folder, for `verify --data-dir`.
 pub const MANIFEST_COPY: &str = "pipeline.toml";
@@ -49,14 +51,16 @@ pub struct HostSpec {
     pub manifest_text: String,
     pub data_dir: PathBuf,
     pub workers: usize,
+    /// Stable name of this process among the instances of the pipeline.
+    pub node: String,
     /// `None`: no API.
     pub listener: Option<TcpListener>,
     pub executor: Arc<dyn Executor>,
     pub artifacts: Arc<dyn Artifacts>,
     pub clock: Arc<dyn Clock>,
     pub probe: Arc<dyn Probe>,
-    /// Sizes of the store, and the hook between a commit and the disk.
-    pub store: Options,
+    /// The log, and where state is kept.
+    pub ground: Ground,
     pub batch: BatchLimits,
 }
 
@@ -74,12 +78,13 @@ impl HostSpec {
             manifest_text,
             data_dir,
             workers: 2,
+            node: "local".to_owned(),
             listener: None,
             executor,
             artifacts,
             clock: Arc::new(SystemClock::default()),
             probe: Arc::new(NoProbe),
-            store: Options::default(),
+            ground: Ground::default(),
             batch: BatchLimits::default(),
         }
     }
@@ -88,116 +93,49 @@ impl HostSpec {
 /// A running pipeline. Dropping it stops it.
 pub struct Host {
     pub app: Arc<App>,
-    address: Option<SocketAddr>,
     threads: Threads,
-    http: Option<tokio::runtime::Runtime>,
+    api: Option<Api>,
 }
 
 impl Host {
     pub fn start(spec: HostSpec) -> Result<Self, Failure> {
+        Self::start_patiently(spec, &Impatience)
+    }
+
+    /// As [`Host::start`], where the log may be away. Meanwhile the API says that nothing is ready, and why.
+    pub fn start_patiently(mut spec: HostSpec, patience: &dyn Patience) -> Result<Self, Failure> {
         let stop = Stop::default();
-        let mut options = spec.store.clone();
-        let fatal = stop.clone();
-        let told = options.on_fatal.take();
-        options.on_fatal = Some(Arc::new(move |because| {
-            fatal.fail(format!("the log failed: {because}"));
-            if let Some(told) = &told {
-                told(because);
-            }
-        }));
-        let embedded = open(&spec.data_dir, options)?;
-        keep_manifest(&spec)?;
-        let log: Arc<dyn Log> = embedded.clone();
-        let store: Arc<dyn StateStore> = embedded;
-        log.ensure(&worker::topics(&spec.manifest))?;
-        let (board, controller) = control::start(ControllerSpec {
-            manifest: spec.manifest.clone(),
-            log: log.clone(),
-            store: store.clone(),
-            clock: spec.clock.clone(),
-            executor: spec.executor.clone(),
-            artifacts: spec.artifacts.clone(),
-            probe: spec.probe.clone(),
-            preparing: Preparing::Background,
-        })
-        .map_err(refused)?;
-        let app = Arc::new(App::new(
-            &spec,
-            log.clone(),
-            store.clone(),
-            board.clone(),
-            &controller,
-            stop.clone(),
-        ));
+        let mut api = spec.listener.take().map(Api::open).transpose()?;
+        let waiting = Waiting {
+            patience,
+            api: api.as_ref(),
+        };
+        let Begun {
+            standing,
+            board,
+            controller,
+        } = patiently(&waiting, || begin(&spec, &stop))?;
+        let app = Arc::new(App::new(&spec, &standing, board.clone(), &controller, stop.clone()));
         let mut threads = Threads::new(stop);
-        let mut controller = controller;
-        threads.run("fermata-control", move || match controller.step(CONTROL_WAIT) {
-            Ok(()) => Outcome::Again,
-            Err(e) => Outcome::Failed(e.to_string()),
-        })?;
+        threads.run("fermata-control", join::control(&app, controller))?;
         for index in 0..spec.workers {
-            let spec = WorkerSpec {
-                index,
-                node: "local".to_owned(),
-                manifest: spec.manifest.clone(),
-                log: log.clone(),
-                store: store.clone(),
-                clock: spec.clock.clone(),
-                board: board.clone(),
-                engine_name: spec.executor.name().to_owned(),
-                probe: spec.probe.clone(),
-                batch: spec.batch,
-            };
-            let mut worker = Worker::join(spec)
-                .map_err(|e| Failure::failed(codes::LOG_FAILED, format!("worker {index} cannot start: {e}")))?;
-            threads.run(&format!("fermata-worker-{index}"), move || {
-                match worker.step(WORKER_WAIT) {
-                    Ok(_) => Outcome::Again,
-                    Err(e) => Outcome::Failed(format!("worker {index} stopped: {e}")),
-                }
-            })?;
+            let worker = patiently(&waiting, || join::worker(&spec, &standing, &board, index))?;
+            threads.run(&format!("fermata-worker-{index}"), join::steps(&app, index, worker))?;
         }
         let watched = app.clone();
         threads.every("fermata-watch", WATCH_INTERVAL, move || watched.watch.sample(&watched))?;
-        let mut host = Self {
-            app,
-            address: None,
-            threads,
-            http: None,
-        };
-        if let Some(listener) = spec.listener {
-            host.serve(listener)?;
+        if let Some(interval) = standing.nature.probe {
+            threads.every("fermata-probe", interval, join::probe(&app))?;
         }
-        Ok(host)
-    }
-
-    fn serve(&mut self, listener: TcpListener) -> Result<(), Failure> {
-        let failed = |e: std::io::Error| Failure::failed(codes::HTTP_LISTEN, format!("the API cannot start: {e}"));
-        self.address = Some(listener.local_addr().map_err(failed)?);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("fermata-http")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let router = http::router(self.app.clone());
-        let stop = self.app.stop.clone();
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(failed)?
-        };
-        runtime.spawn(async move {
-            if let Err(e) = axum::serve(listener, router).await {
-                stop.fail(format!("the API stopped: {e}"));
-            }
-        });
-        self.http = Some(runtime);
-        Ok(())
+        if let Some(api) = &mut api {
+            api.serve(app.clone())?;
+        }
+        Ok(Self { app, threads, api })
     }
 
     /// Where the API is.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        self.api.as_ref().map(Api::address)
     }
 
     /// Why the process should stop, if it should.
@@ -221,8 +159,8 @@ impl Host {
     }
 
     fn end(&mut self) {
-        if let Some(http) = self.http.take() {
-            http.shutdown_timeout(HTTP_GRACE);
+        if let Some(api) = self.api.take() {
+            api.end();
         }
         self.threads.end();
     }
@@ -240,17 +178,57 @@ fn refused(error: ControlError) -> Failure {
     Failure::new(code, Exit::Failed, said.replace(&format!("{code} "), ""))
 }
 
-/// Opens the folder, with the code that says what is the matter.
-pub fn open(data_dir: &std::path::Path, options: Options) -> Result<Arc<Embedded>, Failure> {
-    Embedded::open(data_dir, options).map_err(|error| match &error {
-        LogError::Fatal(found) if found.contains(codes::LOG_LOCKED) => Failure::new(
-            codes::LOG_LOCKED,
-            Exit::Refused,
-            format!("{} is in use by another process", data_dir.display()),
-        )
-        .help("stop that process, or choose another folder with --data-dir"),
-        _ => Failure::from(error),
+/// What a start makes first; all of it again when the log goes away in the middle.
+struct Begun {
+    standing: Standing,
+    board: Arc<Board>,
+    controller: Controller,
+}
+
+fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
+    let fatal = stop.clone();
+    let standing = spec.ground.open(&Site {
+        manifest: &spec.manifest,
+        node: &spec.node,
+        data_dir: &spec.data_dir,
+        fatal: Arc::new(move |because| fatal.fail(format!("the log failed: {because}"))),
+    })?;
+    keep_manifest(spec)?;
+    standing.log.ensure(&standing.topics)?;
+    let started = control::start(ControllerSpec {
+        manifest: spec.manifest.clone(),
+        log: standing.log.clone(),
+        store: standing.store.clone(),
+        clock: spec.clock.clone(),
+        executor: spec.executor.clone(),
+        artifacts: spec.artifacts.clone(),
+        probe: spec.probe.clone(),
+        preparing: Preparing::Background,
+    });
+    let (board, controller) = started.map_err(|error| match error {
+        ControlError::Log(LogError::Away(why)) => Unfit::Away(why),
+        error => refused(error).into(),
+    })?;
+    Ok(Begun {
+        standing,
+        board,
+        controller,
     })
+}
+
+/// Whose patience it is, and where else is said what is waited for.
+struct Waiting<'a> {
+    patience: &'a dyn Patience,
+    api: Option<&'a Api>,
+}
+
+impl Patience for Waiting<'_> {
+    fn wait(&self, why: &str, pause: Duration) -> bool {
+        if let Some(api) = self.api {
+            api.wait(why);
+        }
+        self.patience.wait(why, pause)
+    }
 }
 
 fn keep_manifest(spec: &HostSpec) -> Result<(), Failure> {

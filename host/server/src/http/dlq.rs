@@ -17,10 +17,11 @@ pub async fn list(State(app): Shared, raw: request::Query) -> Answer<Json<Value>
     blocking(move || {
         let topic = Purpose::DeadLetters.topic(&app.manifest.name);
         let mut letters = Vec::new();
-        let mut total = 0;
+        let mut total = Some(0);
         for shard in (0..app.manifest.partitions).map(Shard) {
             let bounds = app.log.bounds(&topic, shard)?;
-            total += bounds.end.0 - bounds.start.0;
+            let kept = app.counts.kept(&*app.log, &topic, shard)?;
+            total = total.zip(kept).map(|(all, one): (u64, u64)| all + one);
             let room = limit.saturating_sub(letters.len());
             if room > 0 {
                 letters.extend(app.durable_records(&topic, shard, bounds.start, room)?);

@@ -16,7 +16,7 @@ pub async fn version() -> Json<Value> {
     Json(json!({ "name": "fermata", "version": crate::VERSION, "contract": fermata_core::journal::CONTRACT }))
 }
 
-/// Ready: nothing has failed, and every shard is held by a worker.
+/// Ready: nothing has failed, the log answers, and every shard is held by a worker.
 pub async fn ready(State(app): Shared, raw: request::Query) -> Answer {
     let verbose = request::query(&raw)?.contains_key("verbose");
     let held = app.board.reports().len() as u64;
@@ -26,6 +26,13 @@ pub async fn ready(State(app): Shared, raw: request::Query) -> Answer {
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             codes::HTTP_UNAVAILABLE,
             because,
+        ));
+    }
+    if let Some(why) = app.weather.away() {
+        return Err(Problem::new(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            codes::LOG_AWAY,
+            format!("the log cannot be reached: {why}"),
         ));
     }
     if held < all {

@@ -76,6 +76,13 @@ pub async fn produce(
             .enumerate()
             .map(|(i, one)| record(&app, &topic, key, one).map_err(|why| refused(format!("record {i}: {why}"))));
         let records = records.collect::<Answer<Vec<_>>>()?;
+        if let Some(most) = (app.sizes)(&topic)? {
+            let large = records.iter().enumerate().find(|(_, record)| record.size() > most);
+            if let Some((i, record)) = large {
+                let found = format!("record {i}: it has {} bytes, and {topic} takes {most}", record.size());
+                return Err(refused(found).help(format!("raise max.message.bytes of {topic}")));
+            }
+        }
         let shards: Vec<u32> = records.iter().map(|r| r.shard.0).collect();
         let appended = app.log.append(records)?;
         if !app.log.wait_durable(appended.commit, DURABLE_WAIT)? {

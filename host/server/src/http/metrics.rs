@@ -77,11 +77,13 @@ fn render(app: &App) -> Result<String, String> {
         metrics::PIPELINE_LATENCY,
         latency.len()
     ));
-    line(format_args!("# TYPE fermata_dead_letters_total counter"));
-    line(format_args!(
-        "fermata_dead_letters_total{{pipeline=\"{pipeline}\"}} {}",
-        figures::dead_letters(app)?
-    ));
+    // A figure that is not known is not there.
+    if let Some(dead) = figures::dead_letters(app)? {
+        line(format_args!("# TYPE fermata_dead_letters_total counter"));
+        line(format_args!(
+            "fermata_dead_letters_total{{pipeline=\"{pipeline}\"}} {dead}"
+        ));
+    }
     line(format_args!("# TYPE fermata_parked_records gauge"));
     for (stage, counts) in status::counts(app) {
         line(format_args!(

@@ -13,9 +13,12 @@ mod parked;
 mod pipelines;
 pub mod problem;
 mod request;
+mod server;
 mod shape;
 mod topics;
 mod views;
+
+pub use server::Api;
 
 use crate::failure::{Exit, Failure};
 use crate::host::App;

@@ -664,6 +664,20 @@ const MISTAKES: &[Mistake] = &[
         &["`key` is for heads"],
     ),
     reference(
+        "misplaced records of a topic between stages",
+        "partitions = 1_6",
+        "partitions = 16\ntopics.\"order.ok\" = { on-misplaced = \"trust\" }",
+        (5, 8),
+        &["`on-misplaced` is for heads"],
+    ),
+    value(
+        "what becomes of misplaced records",
+        "partitions = 1_6",
+        "partitions = 16\ntopics.\"order.ok\" = { on-misplaced = \"re-route\" }",
+        (5, 38),
+        &["\"reject\", \"reroute\" or \"trust\"", "did you mean \"reroute\""],
+    ),
+    reference(
         "head that nobody reads",
         "partitions = 1_6",
         "partitions = 16\ntopics.\"order.lonely\" = { head = true }",

@@ -17,6 +17,10 @@ impl MemoryLog {
         change(all.entry((TopicName::new(topic).unwrap(), Shard(shard))).or_default())
     }
 
+    pub fn partitions(&self) -> Vec<(TopicName, Shard)> {
+        self.0.lock().keys().cloned().collect()
+    }
+
     pub fn end(&self, topic: &str, shard: u32) -> u64 {
         self.edit(topic, shard, |records| records.last().map_or(0, |r| r.offset.0 + 1))
     }

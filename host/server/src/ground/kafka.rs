@@ -1,0 +1,119 @@
+//! Topics of a Kafka cluster, and state beside them.
+
+use super::{Nature, Site, Standing, Unfit};
+use crate::failure::{Exit, Failure};
+use crate::installation::{Create, Installation};
+use fermata_core::manifest::Manifest;
+use fermata_core::ports::LogError;
+use fermata_core::topics::TOMBSTONES;
+use fermata_core::{PipelineName, StageName, codes};
+use fermata_kafka::inspect::{InspectError, Inspector};
+use fermata_kafka::{CreateTopics, KafkaLog, KafkaOptions};
+use fermata_runtime::topics::TopicPlan;
+use fermata_store::{Local, LocalOptions};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Readiness is at most so much older than the broker's absence, besides what a request may wait for.
+const PROBE: Duration = Duration::from_secs(2);
+/// Each look at the control topic is a request.
+const CONTROL_WAIT: Duration = Duration::from_millis(20);
+/// Folder of the state, in the pipeline's own.
+const STATE: &str = "state";
+
+/// A cluster, as an installation describes it.
+pub struct Kafka {
+    installation: Installation,
+}
+
+impl Kafka {
+    pub fn new(installation: Installation) -> Self {
+        Self { installation }
+    }
+
+    pub fn stand(&self, site: &Site<'_>) -> Result<Standing, Unfit> {
+        let plan = self.plan(site.manifest)?;
+        let log = KafkaLog::open(self.options(site, &plan)).map_err(|e| self.unfit(e))?;
+        let mut options = LocalOptions::new(
+            site.manifest.name.clone(),
+            stages(site.manifest),
+            site.manifest.partitions,
+            identity(log.cluster_id(), &site.manifest.name),
+        );
+        options.keep = TOMBSTONES / 2;
+        options.on_fatal = Some(site.fatal.clone());
+        let store = Local::open(&site.data_dir.join(STATE), options, log.clone()).map_err(|e| self.unfit(e))?;
+        let sizes = log.clone();
+        Ok(Standing {
+            topics: plan.specs(),
+            sizes: std::sync::Arc::new(move |topic| sizes.max_record_bytes(topic).map(Some)),
+            nature: Nature {
+                place: format!("log on Kafka at {}", self.installation.kafka["bootstrap.servers"]),
+                gapless: false,
+                probe: Some(PROBE),
+                control_wait: CONTROL_WAIT,
+                remedy: "what was committed is on Kafka; mend what is said above and start again",
+            },
+            log,
+            store,
+        })
+    }
+
+    /// How the topics should be, beside those that are there.
+    fn plan(&self, manifest: &Manifest) -> Result<TopicPlan, Unfit> {
+        let policy = self.installation.topics.policy();
+        let plan = TopicPlan::new(manifest, &policy)
+            .map_err(|unknown| Failure::new(codes::MANIFEST_REFERENCE, Exit::Refused, unknown.to_string()))?;
+        let answer_within = KafkaOptions::new(manifest.name.clone(), "", BTreeMap::new()).answer_within;
+        let look = || Inspector::open(&self.settings(), answer_within)?.topics(plan.names());
+        let seen = look().map_err(|error| {
+            let said = self.installation.mask(&error.to_string());
+            match error {
+                InspectError::Away { .. } => Unfit::Away(said),
+                InspectError::Setting { .. } => refused(codes::LOG_KAFKA_SETTINGS, &error, said),
+                InspectError::Refused { .. } => refused(codes::LOG_KAFKA_RIGHTS, &error, said),
+                InspectError::Failed { .. } => refused(codes::LOG_FAILED, &error, said),
+            }
+        })?;
+        Ok(plan.fitted(&seen.found))
+    }
+
+    fn unfit(&self, error: LogError) -> Unfit {
+        match error {
+            LogError::Away(why) => Unfit::Away(self.installation.mask(&why)),
+            LogError::Fatal(why) => LogError::Fatal(self.installation.mask(&why)).into(),
+            other => other.into(),
+        }
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        let all = self.installation.kafka.iter();
+        all.map(|(name, value)| (name.clone(), value.reveal().to_owned()))
+            .collect()
+    }
+
+    fn options(&self, site: &Site<'_>, plan: &TopicPlan) -> KafkaOptions {
+        let mut options = KafkaOptions::new(site.manifest.name.clone(), site.node, self.settings());
+        options.topics = plan.settings();
+        options.replication = plan.replication_factor.map_or(-1, i32::from);
+        options.create = match self.installation.topics.create {
+            Create::Auto => CreateTopics::Auto,
+            Create::Verify => CreateTopics::Verify,
+            Create::Never => CreateTopics::Never,
+        };
+        options
+    }
+}
+
+fn refused(code: &str, error: &InspectError, said: String) -> Unfit {
+    Failure::failed(code, said).help(error.remedy()).into()
+}
+
+/// State of another cluster or pipeline is of no use here.
+fn identity(cluster: &str, pipeline: &PipelineName) -> String {
+    format!("cluster {cluster}, pipeline {pipeline}")
+}
+
+fn stages(manifest: &Manifest) -> Vec<StageName> {
+    manifest.stages.iter().map(|stage| stage.name.clone()).collect()
+}

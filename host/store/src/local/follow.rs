@@ -1,0 +1,107 @@
+//! Keeping shards warm that others hold, and the thread that does it.
+
+use super::{Shared, reading::Read, reading::Slice};
+use fermata_core::{
+    Shard, Timestamp,
+    ports::{Bounds, LogError},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// What became of a followed shard in a slice.
+enum Followed {
+    /// Every changelog was read to its stable end.
+    ToTheEnd,
+    NotYet,
+    /// Somebody here has restored it meanwhile, and alone writes to it.
+    Held,
+}
+
+impl Shared {
+    pub(super) fn standby(&self, at_most: Duration) -> Result<BTreeMap<Shard, u64>, LogError> {
+        self.check()?;
+        let slice = self.slice(at_most);
+        let mut behind = BTreeMap::new();
+        let followed: Vec<Shard> = self.followed.lock().iter().copied().collect();
+        for shard in followed {
+            if self.seat(shard)?.lock().is_held() {
+                continue;
+            }
+            let now = self.options.clock.now();
+            let ends = self.ends(shard)?;
+            let came = self.follow_shard(shard, now, &ends, &slice)?;
+            let seat = self.seat(shard)?.lock();
+            if matches!(came, Followed::Held) || seat.is_held() {
+                continue;
+            }
+            let left = self.left(&seat, &ends);
+            behind.insert(shard, left);
+            self.warmth.lock().insert(shard, left);
+        }
+        Ok(behind)
+    }
+
+    /// The seat is taken anew for each read: whoever restores the shard does not wait for long.
+    fn follow_shard(&self, shard: Shard, now: Timestamp, ends: &[Bounds], slice: &Slice) -> Result<Followed, LogError> {
+        {
+            let mut seat = self.seat(shard)?.lock();
+            if seat.is_held() {
+                return Ok(Followed::Held);
+            }
+            self.wipe_stale(&mut seat, shard)?;
+            self.wipe_strange(&mut seat, shard, ends)?;
+        }
+        let mut changelog = 0;
+        while changelog < self.changelogs.len() {
+            let mut seat = self.seat(shard)?.lock();
+            if seat.is_held() {
+                return Ok(Followed::Held);
+            }
+            if !self.make_position(&mut seat, shard, changelog, slice)? {
+                return Ok(Followed::NotYet);
+            }
+            let position = self.position(&seat, changelog).unwrap_or_default();
+            let end = ends[changelog].end;
+            if position >= end {
+                changelog += 1;
+                continue;
+            }
+            match self.read(&mut seat, shard, changelog, position)? {
+                Read::Some => {}
+                Read::Wiped => changelog = 0,
+                Read::Nothing => self.set_position(&mut seat, changelog, end),
+            }
+            if self.over(slice) {
+                return Ok(Followed::NotYet);
+            }
+        }
+        let mut seat = self.seat(shard)?.lock();
+        if seat.is_held() {
+            return Ok(Followed::Held);
+        }
+        seat.book.in_step = now;
+        self.write("following a shard", [], Some((shard, &seat.book)))?;
+        Ok(Followed::ToTheEnd)
+    }
+
+    /// Until the store closes.
+    pub(super) fn keep_tending(self: &Arc<Self>, every: Duration) {
+        let mut closing = self.closing.lock();
+        while !*closing {
+            self.closed.wait_for(&mut closing, every);
+            if *closing {
+                return;
+            }
+            parking_lot::MutexGuard::unlocked(&mut closing, || {
+                let tended = self.tend().and_then(|()| self.standby(every).map(drop));
+                if let Err(found) = tended {
+                    // Followed shards wait, positions stay low: the next round goes on. A write that failed has been
+                    // told already.
+                    tracing::debug!("tending local state: {found}");
+                }
+            });
+            if self.check().is_err() {
+                return;
+            }
+        }
+    }
+}

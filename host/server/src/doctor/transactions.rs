@@ -49,8 +49,9 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site, mut see
     };
     report.ok("transactional ids", format!("{group}.*"));
     make_probe(inspector, site, &mut seen);
-    written(report, &transactor, &seen);
     concluded(report, &transactor, site, &group, &seen);
+    // Last: behind a record that a partition refused, a producer cannot write to that partition any more.
+    written(report, &transactor, &seen);
 }
 
 /// Where the host makes topics, the doctor makes its own.

@@ -2,7 +2,8 @@
 
 use fermata_store::Options;
 use fermata_tests::{
-    conformance::{CASES, EmbeddedFixture, Fixture, LocalFixture, SimulatedFixture, compare},
+    conformance::{CASES, EmbeddedFixture, Fixture, KafkaFixture, LocalFixture, SimulatedFixture, compare},
+    kafka,
     simulated::{Faults, Mode},
 };
 
@@ -32,7 +33,14 @@ fn every_case_on_every_log() {
         late_marker: 0.3,
         ..HABITS
     };
+    let kafka = || {
+        Box::new(KafkaFixture::new(
+            kafka::shared().bootstrap(),
+            &kafka::unique("conform"),
+        )) as Box<dyn Fixture>
+    };
     compare(&[
+        ("Kafka", &kafka),
         ("embedded", &embedded),
         ("embedded, no tail", &on_disk),
         ("simulated", &simulated(Mode::Embedded, Faults::NONE)),

@@ -1,12 +1,13 @@
 //! On a real Apache Kafka.
 
-#[path = "kafka/broker.rs"]
 mod broker;
 #[path = "kafka/doctor.rs"]
 mod doctor;
 #[path = "kafka/proxy.rs"]
 mod proxy;
 #[path = "kafka/site.rs"]
+mod doctor;
+mod proxy;
+mod sessions;
 mod site;
-#[path = "kafka/topics.rs"]
 mod topics;

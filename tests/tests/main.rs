@@ -12,6 +12,7 @@ mod hostile;
 mod kafka;
 mod kills;
 mod load;
+mod local;
 mod manifests;
 mod orders;
 mod partitioning;

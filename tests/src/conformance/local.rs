@@ -15,7 +15,7 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// Stages whose state the cases write.
-const STAGES: [&str; 5] = ["copy", "later", "one", "stage", "two"];
+const STAGES: [&str; 6] = ["copy", "later", "one", "shadow", "stage", "two"];
 /// As many as any case asks for.
 const SHARDS: u32 = 8;
 

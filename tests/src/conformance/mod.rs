@@ -6,6 +6,7 @@
 mod durability;
 mod fixtures;
 mod groups;
+mod kafka;
 pub mod kit;
 mod local;
 mod rebalance;
@@ -15,6 +16,7 @@ mod transactions;
 pub mod worker;
 
 pub use fixtures::{EmbeddedFixture, SimulatedFixture};
+pub use kafka::KafkaFixture;
 pub use local::LocalFixture;
 
 use fermata_core::{
@@ -31,6 +33,14 @@ use std::{
 pub trait Subject: Log + StateStore {
     /// Sends a shard to another member; its holder is told first.
     fn move_shard(&self, group: &str, shard: Shard, member: &str) -> bool;
+    /// Shards go to members by the order of their names, whatever anybody wants; [`Subject::move_shard`] does nothing.
+    fn divides_by_name(&self) -> bool {
+        false
+    }
+    /// Records come to a session by themselves, in an order of their own: one that has not come cannot go first.
+    fn pushes(&self) -> bool {
+        false
+    }
 }
 
 /// Makes subjects for one case.

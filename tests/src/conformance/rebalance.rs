@@ -1,14 +1,14 @@
 //! Shards that move between members.
 
-use super::{Fixture, kit::*};
+use super::{Fixture, Subject, kit::*};
 use fermata_core::{
     Offset, Shard,
     ports::{Committed, LogError, Polled, Session},
 };
 use std::collections::BTreeSet;
 
-/// Polls all until nobody hears anything more; what each holds.
-fn settle(sessions: &mut [&mut Box<dyn Session>], held: &mut [BTreeSet<Shard>]) {
+/// Polls all until they hold so many and nobody hears anything more; what each holds.
+pub fn settle(sessions: &mut [&mut Box<dyn Session>], held: &mut [BTreeSet<Shard>], want: &[usize]) {
     wait_for("a settled group", || {
         let mut quiet = true;
         for (session, held) in sessions.iter_mut().zip(held.iter_mut()) {
@@ -20,8 +20,25 @@ fn settle(sessions: &mut [&mut Box<dyn Session>], held: &mut [BTreeSet<Shard>]) 
             }
             quiet = false;
         }
-        quiet.then_some(())
+        (quiet && sizes(held) == want).then_some(())
     });
+}
+
+/// Sends shard 0 to a member whose name comes before its holder's: some groups do it by themselves.
+fn send(log: &dyn Subject, member: &str) {
+    assert_ne!(log.move_shard(GROUP, Shard(0), member), log.divides_by_name());
+}
+
+/// The next assignment, while another member is polled as well and hears nothing.
+fn gained(session: &mut dyn Session, other: &mut dyn Session) -> Vec<Shard> {
+    wait_for("an assignment", || {
+        assert_eq!(poll(other), Polled::Idle);
+        match poll(session) {
+            Polled::Assigned(shards) => Some(shards),
+            Polled::Idle => None,
+            heard => panic!("expected an assignment, got {heard:?}"),
+        }
+    })
 }
 
 fn sizes(held: &[BTreeSet<Shard>]) -> Vec<usize> {
@@ -36,8 +53,7 @@ pub fn shards_are_shared_evenly(fixture: &dyn Fixture) {
     let mut one = join(&*log, "one", &[&a], 7);
     let mut two = join(&*log, "two", &[&a], 7);
     let mut held = vec![BTreeSet::new(); 2];
-    settle(&mut [&mut one, &mut two], &mut held);
-    assert_eq!(sizes(&held), [3, 4]);
+    settle(&mut [&mut one, &mut two], &mut held, &[3, 4]);
     assert!(held[0].is_disjoint(&held[1]), "{held:?}");
 }
 
@@ -47,11 +63,10 @@ pub fn few_shards_move_when_a_third_joins(fixture: &dyn Fixture) {
     let mut one = join(&*log, "one", &[&a], 6);
     let mut two = join(&*log, "two", &[&a], 6);
     let mut held = vec![BTreeSet::new(); 3];
-    settle(&mut [&mut one, &mut two], &mut held);
+    settle(&mut [&mut one, &mut two], &mut held, &[0, 3, 3]);
     let before = held.clone();
     let mut three = join(&*log, "three", &[&a], 6);
-    settle(&mut [&mut one, &mut two, &mut three], &mut held);
-    assert_eq!(sizes(&held), [2, 2, 2]);
+    settle(&mut [&mut one, &mut two, &mut three], &mut held, &[2, 2, 2]);
     assert!(
         held[0].is_subset(&before[0]) && held[1].is_subset(&before[1]),
         "{before:?} to {held:?}"
@@ -63,17 +78,16 @@ pub fn few_shards_move_when_a_third_joins(fixture: &dyn Fixture) {
 pub fn a_revoked_shard_is_held_until_the_next_poll(fixture: &dyn Fixture) {
     let log = fixture.open();
     let (a, out) = (make(&*log, "a", 1), make(&*log, "out", 1));
-    let mut one = reader(&*log, "one", &[&a], 1);
-    let mut two = join(&*log, "two", &[&a], 1);
+    let mut one = reader(&*log, "second", &[&a], 1);
+    let mut two = join(&*log, "first", &[&a], 1);
     idle(&mut *two);
     one.append(record(&out, 0, "of the batch")).unwrap();
-    assert!(log.move_shard(GROUP, Shard(0), "two"));
+    send(&*log, "first");
     assert_eq!(revoked(&mut *one), [Shard(0)]);
     idle(&mut *two);
     commit(&mut *one, at(&a, 0, 3));
     idle(&mut *two);
-    idle(&mut *one);
-    assert_eq!(assigned(&mut *two), [Shard(0)]);
+    assert_eq!(gained(&mut *two, &mut *one), [Shard(0)]);
     assert_eq!(two.committed(&a, Shard(0)).unwrap(), Some(Offset(3)));
     assert_eq!(values(&read(&*log, &out, 0, 1)), ["of the batch"]);
 }
@@ -81,9 +95,9 @@ pub fn a_revoked_shard_is_held_until_the_next_poll(fixture: &dyn Fixture) {
 pub fn what_is_no_longer_held_cannot_commit(fixture: &dyn Fixture) {
     let log = fixture.open();
     let (a, out) = (make(&*log, "a", 1), make(&*log, "out", 1));
-    let mut one = reader(&*log, "one", &[&a], 1);
-    let mut two = join(&*log, "two", &[&a], 1);
-    assert!(log.move_shard(GROUP, Shard(0), "two"));
+    let mut one = reader(&*log, "second", &[&a], 1);
+    let mut two = join(&*log, "first", &[&a], 1);
+    send(&*log, "first");
     revoked(&mut *one);
     poll(&mut *one);
     one.append(record(&out, 0, "refused")).unwrap();
@@ -91,7 +105,7 @@ pub fn what_is_no_longer_held_cannot_commit(fixture: &dyn Fixture) {
     // Nor before the new holder has heard of it.
     two.append(record(&out, 0, "too early")).unwrap();
     refused(&mut *two, &a);
-    assigned(&mut *two);
+    gained(&mut *two, &mut *one);
     two.append(record(&out, 0, "kept")).unwrap();
     commit(&mut *two, at(&a, 0, 1));
     assert_eq!(values(&read(&*log, &out, 0, 1)), ["kept"]);
@@ -111,10 +125,9 @@ pub fn shards_of_one_that_leaves_go_on(fixture: &dyn Fixture) {
     let mut one = join(&*log, "one", &[&a], 4);
     let mut two = join(&*log, "two", &[&a], 4);
     let mut held = vec![BTreeSet::new(); 2];
-    settle(&mut [&mut one, &mut two], &mut held);
+    settle(&mut [&mut one, &mut two], &mut held, &[2, 2]);
     drop(one);
-    settle(&mut [&mut two], &mut held[1..]);
-    assert_eq!(held[1].len(), 4);
+    settle(&mut [&mut two], &mut held[1..], &[4]);
     drop(two);
     let mut three = join(&*log, "three", &[&a], 4);
     assert_eq!(assigned(&mut *three).len(), 4);
@@ -142,11 +155,13 @@ pub fn a_shard_can_be_sent_to_a_member(fixture: &dyn Fixture) {
     let mut one = join(&*log, "one", &[&a], 4);
     let mut two = join(&*log, "two", &[&a], 4);
     let mut held = vec![BTreeSet::new(); 2];
-    settle(&mut [&mut one, &mut two], &mut held);
+    settle(&mut [&mut one, &mut two], &mut held, &[2, 2]);
     let moving = *held[0].first().expect("one holds two shards");
-    assert!(log.move_shard(GROUP, moving, "two"));
-    settle(&mut [&mut one, &mut two], &mut held);
-    assert!(held[1].contains(&moving) && held[1].len() == 3, "{held:?}");
+    assert_ne!(log.move_shard(GROUP, moving, "two"), log.divides_by_name());
+    if !log.divides_by_name() {
+        settle(&mut [&mut one, &mut two], &mut held, &[1, 3]);
+        assert!(held[1].contains(&moving), "{held:?}");
+    }
     assert!(!log.move_shard(GROUP, moving, "nobody"));
     assert!(!log.move_shard(GROUP, Shard(4), "one"));
     assert!(!log.move_shard("no group", Shard(0), "one"));

@@ -1,10 +1,11 @@
 //! One session's transactions: all or nothing, and when they are seen.
 
-use super::{Fixture, kit::*};
+use super::{Fixture, kit::*, rebalance::settle};
 use fermata_core::{
     Offset, Shard,
     ports::{Commit, Committed},
 };
+use std::collections::BTreeSet;
 
 pub fn nothing_shows_before_the_commit(fixture: &dyn Fixture) {
     let log = fixture.open();
@@ -107,13 +108,15 @@ pub fn sessions_share_a_partition(fixture: &dyn Fixture) {
     let (a, out) = (make(&*log, "a", 2), make(&*log, "out", 1));
     let mut one = join(&*log, "one", &[&a], 2);
     let mut two = join(&*log, "two", &[&a], 2);
-    let (of_one, of_two) = (assigned(&mut *one), assigned(&mut *two));
+    let mut held = vec![BTreeSet::new(); 2];
+    settle(&mut [&mut one, &mut two], &mut held, &[1, 1]);
+    let [of_one, of_two] = [0, 1].map(|member: usize| *held[member].first().expect("each holds one"));
     for n in 0..4 {
         one.append(record(&out, 0, format!("one {n}"))).unwrap();
         two.append(record(&out, 0, format!("two {n}"))).unwrap();
     }
-    commit(&mut *two, at(&a, of_two[0].0, 1));
-    commit(&mut *one, at(&a, of_one[0].0, 1));
+    commit(&mut *two, at(&a, of_two.0, 1));
+    commit(&mut *one, at(&a, of_one.0, 1));
     let found = values(&read(&*log, &out, 0, 8));
     for name in ["one", "two"] {
         let own: Vec<_> = found.iter().filter(|v| v.starts_with(name)).cloned().collect();

@@ -125,11 +125,16 @@ impl Server {
     /// Starts and waits until its API listens, whatever the workers do.
     pub fn spawn(spec: &ServerSpec) -> Self {
         let mut server = Self::launch(spec);
-        server.base = until("the server says where its API is", PATIENCE, || {
-            server.still_runs();
-            server.address().ok_or_else(|| server.stderr())
-        });
+        server.listens();
         server
+    }
+
+    /// Waits until its API listens.
+    pub fn listens(&mut self) {
+        self.base = until("the server says where its API is", PATIENCE, || {
+            self.still_runs();
+            self.address().ok_or_else(|| self.stderr())
+        });
     }
 
     /// Starts, and waits for nothing: it may well end at once.

@@ -6,6 +6,7 @@
 
 mod books;
 mod broker;
+mod client;
 mod cluster;
 mod console;
 mod jars;
@@ -18,6 +19,7 @@ mod settings;
 mod witness;
 
 pub use books::{Figures, settle};
+pub use client::{Client, Plain};
 pub use cluster::Cluster;
 pub use console::Tool;
 pub use load::{Load, Payment};

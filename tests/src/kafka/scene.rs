@@ -5,6 +5,7 @@ use super::load::Load;
 use super::unique;
 use super::witness::Witness;
 use crate::harness::{Cli, Server, ServerSpec};
+use fermata_core::PipelineName;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -76,6 +77,17 @@ impl Scene {
             env: Vec::new(),
             file_limit: None,
         }
+    }
+
+    /// The cluster's own addresses.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The consumer group of its instances.
+    pub fn group(&self) -> String {
+        let name = PipelineName::new(&self.name).expect("the host took it as a name");
+        fermata_core::names::group(&name)
     }
 
     pub fn load(&self, prefix: &str, rate: u32) -> Load {

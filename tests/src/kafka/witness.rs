@@ -1,11 +1,10 @@
 //! An independent witness: a plain read_committed consumer and a JSON parser, none of Fermata's own reckoning.
 
+use super::client::Quiet;
 use crate::harness::{PATIENCE, until};
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -215,11 +214,3 @@ impl Seen {
         }
     }
 }
-
-/// Brokers go and come in these tests: what librdkafka says of it is no news.
-struct Quiet;
-impl ClientContext for Quiet {
-    fn error(&self, _: KafkaError, _: &str) {}
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
-}
-impl ConsumerContext for Quiet {}

@@ -24,12 +24,15 @@ mod partition;
 mod session;
 mod state;
 mod world;
+mod writer;
 
 pub use clock::SimClock;
 pub use faults::{Faults, Injected};
 pub use world::{Mode, TRANSACTION_TIMEOUT};
+pub use writer::{Made, Writer, entry, note};
 
-use fermata_core::{CommitId, Offset, PipelineName, Record, Shard, TopicName};
+use fermata_core::ports::Namespace;
+use fermata_core::{CommitId, Offset, PipelineName, Record, Shard, Timestamp, TopicName};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use world::World;
@@ -60,10 +63,11 @@ impl Simulated {
             partition.trim(start);
         }
     }
-    /// Keeps the newest record of each key; without `tombstones`, as after `delete.retention.ms`, none that deletes.
-    pub fn compact(&self, topic: &TopicName, shard: Shard, tombstones: bool) {
+    /// Keeps the newest record of each key; tombstones written before that time are gone, as after
+    /// `delete.retention.ms`.
+    pub fn compact(&self, topic: &TopicName, shard: Shard, before: Timestamp) {
         if let Ok(partition) = self.world.lock().partition(topic, shard) {
-            partition.compact(tombstones);
+            partition.compact(before);
         }
     }
 
@@ -79,6 +83,10 @@ impl Simulated {
     }
     pub fn committed(&self) -> CommitId {
         CommitId(self.world.lock().last)
+    }
+    /// Namespaces that hold or held state.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.world.lock().state.namespaces()
     }
     /// Is there anything to read from `from` on?
     pub fn lies_behind(&self, topic: &TopicName, shard: Shard, from: Offset) -> bool {

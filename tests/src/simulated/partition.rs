@@ -1,6 +1,6 @@
 //! One partition: records with their fate, as on a broker.
 
-use fermata_core::{NewRecord, Offset, Record};
+use fermata_core::{NewRecord, Offset, Record, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that has not ended.
@@ -60,15 +60,16 @@ impl Partition {
         self.start = self.start.max(start.0);
         self.entries = self.entries.split_off(&start.0);
     }
-    /// Keeps the newest committed record of each key; without `tombstones` none that deletes.
-    pub fn compact(&mut self, tombstones: bool) {
+    /// Keeps the newest committed record of each key, and of those that delete only the ones written since `before`.
+    pub fn compact(&mut self, before: Timestamp) {
         let end = self.end().0;
         let mut newest = BTreeMap::new();
         for (offset, (record, _)) in self.entries.range(..end) {
             newest.insert(record.key.clone(), *offset);
         }
         self.entries.retain(|offset, (record, _)| {
-            let kept = newest.get(&record.key) == Some(offset) && (tombstones || record.value.is_some());
+            let kept =
+                newest.get(&record.key) == Some(offset) && (record.value.is_some() || record.timestamp >= before);
             *offset >= end || kept
         });
     }

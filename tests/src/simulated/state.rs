@@ -21,6 +21,10 @@ pub struct State {
 }
 
 impl State {
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.shown.keys().map(|(namespace, _)| namespace.clone()).collect()
+    }
+
     pub fn commit(&mut self, id: u64, changes: Vec<StateChange>) {
         if changes.is_empty() {
             self.latest = self.latest.max(id);

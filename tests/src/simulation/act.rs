@@ -2,7 +2,7 @@
 
 use super::checks::bad;
 use super::line::Line;
-use super::plan::Action;
+use super::plan::{Action, Harm};
 use super::process::{Led, Process, member};
 use super::{Simulation, Violation};
 use crate::simulated::Mode;
@@ -70,8 +70,28 @@ impl Simulation {
             Action::Repeat(nth) => self.operators.repeat(*nth),
             Action::Arrive => self.operators.arrive(),
             Action::Garbage(kind) => self.operators.garbage(*kind),
+            Action::Tend(index) => {
+                if let Some(disks) = &self.ground.disks {
+                    disks.lock().tend(*index)?;
+                }
+            }
+            Action::Harm(index, harm) => self.harm(*index, *harm),
+            Action::Compact => {
+                if let Some(disks) = &self.ground.disks {
+                    disks.lock().compact();
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The worker's process ends at that moment, and its disk is what it was then, or less.
+    fn harm(&mut self, index: usize, harm: Harm) {
+        let Some(disks) = &self.ground.disks else { return };
+        disks.lock().harm(index, harm);
+        if let Some(process) = &mut self.process {
+            self.ran.worker_kills += u64::from(process.kill_worker(&self.ground, index));
+        }
     }
 
     pub(super) fn work(&mut self, index: usize) -> Result<(), Violation> {

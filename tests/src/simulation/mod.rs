@@ -5,6 +5,7 @@
 mod act;
 mod calm;
 mod checks;
+mod disks;
 mod kept;
 mod line;
 mod load;
@@ -17,8 +18,9 @@ mod shelf;
 mod shrink;
 
 pub use checks::Violation;
+pub use disks::Counted as DisksCounted;
 pub use kept::{Case, kept};
-pub use plan::{Action, Plan};
+pub use plan::{Action, Harm, Plan};
 pub use plane::Decided;
 pub use ran::Ran;
 pub use shelf::Shelf;
@@ -117,7 +119,21 @@ impl Simulation {
     /// What must hold at every step.
     fn check(&mut self) -> Result<(), Violation> {
         let found = self.plane.read(&self.log)?;
+        self.check_stores()?;
         self.look(found.drained)
+    }
+
+    fn check_stores(&mut self) -> Result<(), Violation> {
+        let (Some(disks), Some(process)) = (&self.ground.disks, &self.process) else {
+            return Ok(());
+        };
+        let mut disks = disks.lock();
+        for (index, worker) in process.workers.iter().enumerate() {
+            if let Some(worker) = worker {
+                disks.check(index, worker.shards())?;
+            }
+        }
+        Ok(())
     }
 
     /// `drained`: nothing may be in flight at this moment.
@@ -153,6 +169,9 @@ impl Simulation {
         }
         self.ran.commits = self.log.committed().0;
         self.ran.injected = self.log.injected();
+        if let Some(disks) = &self.ground.disks {
+            self.ran.disks = disks.lock().counted;
+        }
         self.ran.decided = self.plane.decided();
         Ok(self.ran)
     }

@@ -17,6 +17,9 @@ pub struct Plan {
     pub workers: usize,
     /// Records that one batch of a worker may gather.
     pub batch: usize,
+    /// Each worker has a store of its own, restored from changelogs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stores: bool,
     /// What happens before the end is sought.
     pub actions: Vec<Action>,
 }
@@ -65,6 +68,25 @@ pub enum Action {
     Arrive,
     /// Something that is no command lands on the control topic.
     Garbage(u8),
+    /// A worker's store does what it does from time to time.
+    Tend(usize),
+    /// A worker dies, and something befalls its disk.
+    Harm(usize, Harm),
+    /// The broker cleans the changelogs.
+    Compact,
+}
+
+/// What befalls a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Harm {
+    Wipe,
+    /// The power goes: what was not synced is lost.
+    Cut,
+    /// It is copied...
+    Keep,
+    /// ... and comes back as it was then.
+    RollBack,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,8 +183,45 @@ impl Plan {
             faults,
             workers,
             batch,
+            stores: false,
             actions,
         }
+    }
+
+    /// As [`Self::of`], with stores of the workers' own on disks that suffer.
+    pub fn with_stores(seed: u64) -> Self {
+        let mut plan = Self::of(seed);
+        // Its own numbers: the plan of the seed stays what it is.
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5707_e5);
+        plan.mode = Mode::Kafka;
+        plan.stores = true;
+        plan.workers = rng.random_range(2..4);
+        plan.faults.late_marker = if rng.random_bool(0.7) { 0.3 } else { 0.0 };
+        let actions = std::mem::take(&mut plan.actions);
+        for action in actions {
+            plan.actions.push(action);
+            if rng.random_ratio(1, 3) {
+                let disturbed = disturb(&mut rng, plan.workers);
+                plan.actions.push(disturbed);
+            }
+        }
+        plan
+    }
+}
+
+fn disturb(rng: &mut ChaCha8Rng, workers: usize) -> Action {
+    let worker = rng.random_range(0..workers);
+    match rng.random_range(0..100) {
+        0..50 => Action::Tend(worker),
+        50..65 => Action::Work(worker),
+        65..75 => Action::StartWorker(worker),
+        75..78 => Action::Harm(worker, Harm::Wipe),
+        78..84 => Action::Harm(worker, Harm::Cut),
+        84..88 => Action::Harm(worker, Harm::Keep),
+        88..91 => Action::Harm(worker, Harm::RollBack),
+        91..97 => Action::Compact,
+        // Long enough for state to grow old, or nearly so.
+        _ => Action::Pass(rng.random_range(200_000..900_000)),
     }
 }
 

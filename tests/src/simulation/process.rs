@@ -1,16 +1,18 @@
 //! A process: the leader, the workers that it tells what to do, and what they share. It lives and dies as a whole.
 
+use super::disks::Disks;
 use super::line::Line;
 use super::plan::Plan;
 use super::shelf::Shelf;
 use crate::simulated::Simulated;
 use fermata_core::manifest::Manifest;
 use fermata_core::names;
-use fermata_core::ports::NoProbe;
+use fermata_core::ports::{LogError, NoProbe, StateStore};
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{self, ControlError, Controller, ControllerSpec, Fold, Preparing};
 use fermata_runtime::views::Views;
 use fermata_runtime::worker::{BatchLimits, Worker, WorkerError, WorkerSpec};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,16 +23,28 @@ pub struct Ground {
     pub shelf: Shelf,
     pub batch: usize,
     pub workers: usize,
+    /// `None`: the log's own state serves all.
+    pub disks: Option<Mutex<Disks>>,
 }
 
 impl Ground {
     pub fn new(plan: &Plan, manifest: Arc<Manifest>, log: Simulated) -> Self {
+        let disks = || Mutex::new(Disks::new(plan.workers, manifest.clone(), log.clone()));
         Self {
+            disks: plan.stores.then(disks),
             manifest,
             log,
             shelf: Shelf::default(),
             batch: plan.batch,
             workers: plan.workers,
+        }
+    }
+
+    /// What a worker that starts keeps its state in.
+    fn store(&self, index: usize) -> Result<Arc<dyn StateStore>, LogError> {
+        match &self.disks {
+            None => Ok(Arc::new(self.log.clone())),
+            Some(disks) => disks.lock().open(index),
         }
     }
 }
@@ -121,12 +135,13 @@ impl Process {
             return;
         }
         let log = Arc::new(ground.log.clone());
+        let store = ground.store(index).expect("a disk that was harmed can be opened");
         let spec = WorkerSpec {
             index,
             node: NODE.into(),
             manifest: ground.manifest.clone(),
-            log: log.clone(),
-            store: log,
+            log,
+            store,
             clock: ground.log.clock(),
             board: self.board.clone(),
             engine_name: "native".into(),
@@ -159,6 +174,9 @@ impl Process {
             .log
             .kill_session(&names::group(&ground.manifest.name), &member(index));
         self.workers[index] = None;
+        if let Some(disks) = &ground.disks {
+            disks.lock().close(index);
+        }
         true
     }
 

@@ -1,5 +1,6 @@
 //! What a run did, to show that it did something.
 
+use super::disks::Counted;
 use super::plane::Decided;
 use crate::simulated::Injected;
 use std::ops::AddAssign;
@@ -24,6 +25,7 @@ pub struct Ran {
     pub unheard: u64,
     pub worker_kills: u64,
     pub decided: Decided,
+    pub disks: Counted,
     pub injected: Injected,
 }
 
@@ -44,7 +46,18 @@ impl AddAssign for Ran {
         self.unheard += other.unheard;
         self.worker_kills += other.worker_kills;
         self.decided += other.decided;
+        self.disks += other.disks;
         self.injected += other.injected;
+    }
+}
+
+impl AddAssign for Counted {
+    fn add_assign(&mut self, other: Self) {
+        self.compared += other.compared;
+        self.wiped += other.wiped;
+        self.cut += other.cut;
+        self.rolled_back += other.rolled_back;
+        self.compacted += other.compacted;
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `local` | `about` | JSON: [`About`] |
 //! | `local` | `shard/` + shard u32, big-endian | JSON: [`Book`] |
 
-use fermata_core::{Offset, PipelineName, Shard, StageName, Timestamp};
+use fermata_core::{Offset, PipelineName, Sequence, Shard, StageName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -49,6 +49,10 @@ pub(super) struct Book {
     pub in_step: Timestamp,
     /// The state is that of the sequence noted in it, and nothing beyond.
     pub whole: bool,
+    /// The newest sequence at which the state was whole before it was read on: reading may turn its note back, but what
+    /// it had beyond an older one stays in it.
+    #[serde(default)]
+    pub reached: Sequence,
 }
 
 impl Book {
@@ -77,6 +81,7 @@ mod tests {
             positions: BTreeMap::from([(StageName::new("account").expect("valid"), Offset(1))]),
             in_step: Timestamp(in_step),
             whole: true,
+            reached: Sequence(3),
         }
     }
 

@@ -74,7 +74,9 @@ impl Shared {
             }
         }
         self.set_position(seat, changelog, next);
-        seat.book.whole = false;
+        if std::mem::replace(&mut seat.book.whole, false) {
+            seat.book.reached = seat.book.reached.max(seat.sequence);
+        }
         self.write("restoring state", &changes, Some((shard, &seat.book)))?;
         Ok(Read::Some)
     }

@@ -155,15 +155,16 @@ impl Shared {
     fn judge(&self, seat: &mut Seat, shard: Shard, pass: &mut Pass) -> Result<bool, LogError> {
         let Pass { asked, began, .. } = *pass;
         seat.sequence = self.noted(shard)?;
-        if seat.sequence == asked {
+        if seat.sequence == asked && seat.book.reached <= asked {
             seat.book.whole = true;
+            seat.book.reached = asked;
             seat.book.in_step = began;
             seat.changes = 0;
             seat.raised = self.options.clock.elapsed();
             self.write("restoring state", [], Some((shard, &seat.book)))?;
             return Ok(true);
         }
-        let found = seat.sequence;
+        let found = seat.sequence.max(seat.book.reached);
         if pass.missed < MISSES {
             let missed = pass.missed + 1;
             *pass = Pass {
@@ -181,7 +182,7 @@ impl Shared {
                 codes::STATE_DIVERGED
             )));
         }
-        let why = format!("its changelogs lead to the state of journal record {found}, the journal ends with {asked}");
+        let why = format!("it leads to the state of journal record {found}, the journal ends with {asked}");
         self.wipe(seat, shard, &why)?;
         pass.wiped = true;
         pass.missed = 0;

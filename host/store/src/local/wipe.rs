@@ -54,6 +54,10 @@ impl Shared {
         if self.position(seat, changelog).is_some() {
             return Ok(true);
         }
+        if seat.book.positions.is_empty() {
+            // Nothing is in it that could be deleted yet.
+            seat.book.in_step = self.options.clock.now();
+        }
         let place = &self.changelogs[changelog];
         let own = self.stores.namespaces().into_iter().filter(|n| n.stage == place.stage);
         for namespace in own {

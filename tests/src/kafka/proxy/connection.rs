@@ -16,6 +16,8 @@ pub struct Connection(Arc<Wires>);
 struct Wires {
     client: TcpStream,
     broker: TcpStream,
+    /// Which broker that is, from 0.
+    node: usize,
     closed: Mutex<bool>,
     /// What becomes of answers that are still to come, by correlation id.
     answers: Mutex<BTreeMap<i32, Answer>>,
@@ -30,12 +32,13 @@ enum Answer {
 }
 
 impl Connection {
-    pub(super) fn start(client: TcpStream, broker: TcpStream, shared: &Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn start(client: TcpStream, broker: TcpStream, node: usize, shared: &Arc<Shared>) -> io::Result<Self> {
         client.set_nodelay(true)?;
         broker.set_nodelay(true)?;
         let wires = Arc::new(Wires {
             client,
             broker,
+            node,
             closed: Mutex::new(false),
             answers: Mutex::default(),
         });
@@ -54,6 +57,9 @@ impl Connection {
     pub fn cut(&self) -> bool {
         self.0.cut()
     }
+    pub fn broker(&self) -> usize {
+        self.0.node
+    }
     pub fn open(&self) -> bool {
         !*self.0.closed.lock()
     }
@@ -63,7 +69,7 @@ impl Wires {
     fn requests(&self, shared: &Shared) -> io::Result<()> {
         loop {
             let frame = Frame::read(&mut &self.client)?;
-            shared.wait();
+            shared.wait(self.node);
             let fault = frame.key().and_then(|key| shared.rules.lock().judge(key));
             let answer = match fault {
                 None => None,
@@ -86,7 +92,7 @@ impl Wires {
     fn answers(&self, shared: &Shared) -> io::Result<()> {
         loop {
             let frame = Frame::read(&mut &self.broker)?;
-            shared.wait();
+            shared.wait(self.node);
             let planned = frame.answered().and_then(|id| self.answers.lock().remove(&id));
             match planned {
                 Some(Answer::Lost { cut: true }) => return Ok(()),

@@ -41,7 +41,8 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     rules: Mutex<Rules>,
-    reach: Mutex<Reach>,
+    /// By broker.
+    reach: Mutex<Vec<Reach>>,
     /// Every frame waits so long, in both directions.
     latency: Mutex<Duration>,
     connections: Mutex<Vec<Connection>>,
@@ -51,11 +52,12 @@ impl Proxy {
     /// Listens for the clients of every broker. The threads end with the process.
     pub(super) fn listen(brokers: &[Proxied]) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        for Proxied { told, behind } in brokers.iter().copied() {
+        shared.reach.lock().resize(brokers.len(), Reach::Through);
+        for (broker, Proxied { told, behind }) in brokers.iter().copied().enumerate() {
             let (listener, shared) = (TcpListener::bind(("127.0.0.1", told))?, shared.clone());
             thread::spawn(move || {
                 for client in listener.incoming().flatten() {
-                    shared.accept(client, behind);
+                    shared.accept(client, broker, behind);
                 }
             });
         }
@@ -96,10 +98,20 @@ impl Proxy {
         *self.shared.latency.lock() = latency;
     }
 
+    /// Of all brokers.
     pub fn set(&self, reach: Reach) {
-        *self.shared.reach.lock() = reach;
+        let brokers = self.shared.reach.lock().len() as u32;
+        (1..=brokers).for_each(|node| self.set_node(node, reach));
+    }
+
+    /// Of one broker, by its node id.
+    pub fn set_node(&self, node: u32, reach: Reach) {
+        let broker = node as usize - 1;
+        self.shared.reach.lock()[broker] = reach;
         if reach == Reach::Refused {
-            self.cut();
+            for connection in self.shared.connections.lock().iter().filter(|c| c.broker() == broker) {
+                connection.cut();
+            }
         }
     }
 
@@ -111,15 +123,15 @@ impl Proxy {
 }
 
 impl Shared {
-    fn accept(self: &Arc<Self>, client: TcpStream, behind: u16) {
-        if *self.reach.lock() == Reach::Refused {
+    fn accept(self: &Arc<Self>, client: TcpStream, node: usize, behind: u16) {
+        if self.reach.lock()[node] == Reach::Refused {
             return;
         }
         // A broker that is down: the client sees its connection closed.
         let Ok(broker) = TcpStream::connect(("127.0.0.1", behind)) else {
             return;
         };
-        if let Ok(connection) = Connection::start(client, broker, self) {
+        if let Ok(connection) = Connection::start(client, broker, node, self) {
             let mut connections = self.connections.lock();
             connections.retain(|c| c.open());
             connections.push(connection);
@@ -127,8 +139,8 @@ impl Shared {
     }
 
     /// Waits while nothing passes, and for the latency.
-    fn wait(&self) {
-        while *self.reach.lock() == Reach::Frozen {
+    fn wait(&self, broker: usize) {
+        while self.reach.lock()[broker] == Reach::Frozen {
             thread::park_timeout(Duration::from_millis(5));
         }
         let latency = *self.latency.lock();

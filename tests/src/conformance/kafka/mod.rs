@@ -1,0 +1,70 @@
+//! The suite on a real broker that it shares with others: each fixture's topics, groups and transactional ids are its
+//! own, by a prefix that no case sees.
+
+mod memory;
+mod named;
+
+use super::{Fixture, Subject};
+use fermata_core::{PipelineName, StageName, TopicName, names, ports::LogError};
+use fermata_kafka::{KafkaLog, KafkaOptions};
+use memory::Memory;
+use named::{Named, Prefix};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A log on the broker at `bootstrap`; opened again, it is the same topics by another process's clients.
+pub struct KafkaFixture {
+    options: KafkaOptions,
+    prefix: Prefix,
+    /// Outlives the log, as the changelogs do.
+    state: Arc<Memory>,
+}
+
+/// Stages whose state the cases keep; their changelogs have as many partitions as any case has shards.
+const STAGES: [&str; 6] = ["stage", "copy", "later", "one", "shadow", "two"];
+const SHARDS: u32 = 8;
+
+impl KafkaFixture {
+    /// `pipeline` is not used by anybody else on this broker.
+    pub fn new(bootstrap: &str, pipeline: &str) -> Self {
+        let pipeline = PipelineName::new(pipeline).expect("fixtures use valid names");
+        let settings = [("bootstrap.servers", bootstrap), ("session.timeout.ms", "6000")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut options = KafkaOptions::new(pipeline, "node", BTreeMap::from(settings));
+        let prefix = Prefix::of(&options.pipeline);
+        // Records of cases are as old as the epoch: by default they would be deleted at once.
+        let kept = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
+        let topics = ["a", "b", "in", "out", "other", "up", "down", "a.b", "new"].map(|name| prefix.topic_of(name));
+        options.topics = topics
+            .into_iter()
+            .chain(changelogs(&options.pipeline))
+            .map(|t| (t, kept.clone()))
+            .collect();
+        Self {
+            options,
+            prefix,
+            state: Arc::default(),
+        }
+    }
+
+    /// The log alone, with names as they are on the broker.
+    pub fn log(&self) -> Result<Arc<KafkaLog>, LogError> {
+        KafkaLog::open(self.options.clone())
+    }
+    pub fn options(&mut self) -> &mut KafkaOptions {
+        &mut self.options
+    }
+}
+
+fn changelogs(pipeline: &PipelineName) -> impl Iterator<Item = TopicName> {
+    let of = |stage| names::changelog(pipeline, &StageName::new(stage).expect("a valid name"));
+    STAGES.map(of).into_iter()
+}
+
+impl Fixture for KafkaFixture {
+    fn open(&self) -> Arc<dyn Subject> {
+        let log = self.log().expect("the log on Kafka opens");
+        let mut named = Named::new(log, self.prefix.clone(), self.state.clone());
+        named.keep_changes(changelogs(&self.options.pipeline), SHARDS);
+        Arc::new(named)
+    }
+}

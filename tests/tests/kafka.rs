@@ -1,6 +1,11 @@
 //! On a real Apache Kafka.
 
 mod broker;
+#[path = "kafka/doctor.rs"]
+mod doctor;
+#[path = "kafka/proxy.rs"]
+mod proxy;
+#[path = "kafka/site.rs"]
 mod doctor;
 mod instances;
 mod mistakes;

@@ -20,7 +20,7 @@ pub struct KafkaFixture {
 }
 
 /// Stages whose state the cases keep; their changelogs have as many partitions as any case has shards.
-const STAGES: [&str; 6] = ["stage", "copy", "later", "one", "shadow", "two"];
+const STAGES: [&str; 7] = ["host", "stage", "copy", "later", "one", "shadow", "two"];
 const SHARDS: u32 = 8;
 
 impl KafkaFixture {

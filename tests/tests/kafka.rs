@@ -2,6 +2,7 @@
 
 mod broker;
 mod doctor;
+mod first_light;
 mod proxy;
 mod sessions;
 mod site;

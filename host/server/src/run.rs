@@ -98,7 +98,10 @@ impl Patience for Waiting<'_> {
         }
         let mut said = self.said.lock();
         if said.is_empty() {
-            self.talk.say(format!("API http://{}/api/v1/pipelines   not ready yet: /readyz says why", self.address));
+            self.talk.say(format!(
+                "API http://{}/api/v1/pipelines   not ready yet: /readyz says why",
+                self.address
+            ));
         }
         if *said != why {
             self.talk.say(format!(

@@ -37,15 +37,16 @@ impl Setup {
         let workers = args.workers.map(usize::from).or(node.map(|n| n.workers));
         let listen = args.listen.or(installation.as_ref().map(|i| i.listen));
         let id = node.and_then(|n| n.id.clone());
+        let persist_hook = persist::from_environment()?;
         let (data_dir, node, ground) = match installation.filter(|i| i.log == LogKind::Kafka) {
             Some(installation) => {
                 let id = id.map_or_else(|| own_name(&data_dir), Ok)?;
-                let ground = Ground::Kafka(Box::new(Kafka::new(installation)));
+                let ground = Ground::Kafka(Box::new(Kafka::new(installation, persist_hook)));
                 (data_dir.join(pipeline.as_str()), id, ground)
             }
             None => {
                 let options = Options {
-                    persist_hook: persist::from_environment()?,
+                    persist_hook,
                     ..Options::default()
                 };
                 (

@@ -29,6 +29,7 @@ pub fn stand(options: &Options, site: &Site<'_>) -> Result<Standing, Failure> {
         sizes: Arc::new(|_| Ok(None)),
         nature: Nature {
             place: format!("log in {}", site.data_dir.display()),
+            alone: true,
             gapless: true,
             probe: None,
             control_wait: CONTROL_WAIT,

@@ -109,6 +109,7 @@ impl Host {
         let waiting = Waiting {
             patience,
             api: api.as_ref(),
+            stop: &stop.clone(),
         };
         let Begun {
             standing,
@@ -220,6 +221,7 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
 struct Waiting<'a> {
     patience: &'a dyn Patience,
     api: Option<&'a Api>,
+    stop: &'a Stop,
 }
 
 impl Patience for Waiting<'_> {
@@ -227,7 +229,7 @@ impl Patience for Waiting<'_> {
         if let Some(api) = self.api {
             api.wait(why);
         }
-        self.patience.wait(why, pause)
+        !self.stop.asked() && self.patience.wait(why, pause)
     }
 }
 

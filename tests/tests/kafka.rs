@@ -3,6 +3,8 @@
 mod broker;
 mod doctor;
 mod first_light;
+mod instances;
+mod mistakes;
 mod proxy;
 mod sessions;
 mod site;

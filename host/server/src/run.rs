@@ -36,6 +36,7 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
     );
     spec.workers = workers;
     spec.node = setup.node;
+    spec.peer_secret = setup.peer_secret;
     spec.listener = Some(listener);
     spec.probe = hold::from_environment()?;
     spec.ground = setup.ground;

@@ -60,6 +60,8 @@ pub struct Global {
 pub enum Output {
     Table,
     Json,
+    /// Commands for kafka-topics.sh and kafka-configs.sh; only of `topics plan`
+    KafkaTopics,
 }
 
 /// Which environment of a manifest holds.
@@ -127,6 +129,17 @@ pub enum Verb {
     /// Records that wait because one of their key could not be treated
     #[command(subcommand)]
     Parked(ParkedVerb),
+    /// The instances that run the pipeline
+    #[command(subcommand)]
+    Nodes(NodesVerb),
+    /// Who holds which shard
+    #[command(subcommand)]
+    Shards(ShardsVerb),
+    /// Topics: those of a running pipeline, and those that a pipeline needs on Kafka
+    #[command(subcommand)]
+    Topics(super::topics::args::TopicsVerb),
+    /// Whether a pipeline could run here: brokers, rights, transactions, topics, clock, disk
+    Doctor(super::topics::args::DoctorArgs),
     /// Check the books: journals, topics, receipts, invariants
     Verify(VerifyArgs),
     /// Look at components
@@ -354,6 +367,20 @@ pub enum ParkedVerb {
         #[arg(long)]
         stage: Option<String>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum NodesVerb {
+    /// All of them, with what they hold
+    List,
+    /// Give the shards of one away before maintenance, warm where possible
+    Evacuate { node: String },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ShardsVerb {
+    /// All of them: owner, journal sequence, lag, standby
+    List,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -12,16 +12,18 @@ mod envelope;
 mod explain;
 mod flow;
 mod generate;
+mod nodes;
 mod parked;
 mod records;
 mod status;
 pub mod talk;
+pub mod topics;
 mod validate;
 mod verify;
 mod view;
 
 use crate::failure::{Exit, Failure};
-use args::{Cli, Verb};
+use args::{Cli, Output, Verb};
 use client::Client;
 use serde_json::json;
 use talk::Talk;
@@ -31,6 +33,9 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let talk = Talk::new(&cli.global);
     let global = cli.global;
     let client = || Client::new(&global);
+    if talk.output == Output::KafkaTopics && !matches!(cli.verb, Verb::Topics(_)) {
+        return Err(Failure::usage("only `topics plan` is written as kafka-topics"));
+    }
     match cli.verb {
         Verb::Demo(args) => crate::demo::run(&talk, args),
         Verb::Run(args) => crate::run::run(&talk, &args, global.timeout),
@@ -48,7 +53,11 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Deployments { verb } => deploy::deployments(&talk, client()?, verb),
         Verb::Receipts { deployment } => deploy::receipts(&talk, client()?, &deployment),
         Verb::Dlq(verb) => records::dlq(&talk, client()?, verb),
+        Verb::Topics(verb) => topics::run(&talk, client, global.timeout, &verb),
+        Verb::Doctor(args) => crate::doctor::run(&talk, &args, global.timeout),
         Verb::Parked(verb) => parked::run(&talk, client()?, &global, verb),
+        Verb::Nodes(verb) => nodes::run(&talk, client()?, &global, verb),
+        Verb::Shards(verb) => nodes::shards(&talk, client()?, &verb),
         Verb::Verify(args) => verify::run(&talk, client, args),
         Verb::Component(verb) => component::run(&talk, client, verb),
         Verb::Validate(args) => validate::run(&talk, &args),
@@ -113,11 +122,28 @@ mod tests {
             &["parked", "skip", "0x00ff", "--reason", "x"],
             &["generate", "--file", "-", "--format", "csv", "--topic", "t", "--strict"],
             &["generate", "load", "--backlog", "500", "--set", "a.b=0.1"],
+            &["nodes", "list"],
+            &["nodes", "evacuate", "fermata-0", "--wait", "--timeout", "5s"],
+            &["shards", "list"],
             &["build", "-o", "json"],
             &["component", "check", "x.wasm", "--config", "{}"],
             &["verify", "--data-dir", "d", "--replay"],
             &["validate", "p.toml", "--env", "prod", "-o", "json"],
             &["config", "show", "p.toml"],
+            &["topics", "list"],
+            &[
+                "topics",
+                "plan",
+                "p.toml",
+                "--config",
+                "kafka.toml",
+                "--offline",
+                "-o",
+                "kafka-topics",
+            ],
+            &["topics", "create", "--dry-run"],
+            &["topics", "acls", "--principal", "User:me"],
+            &["doctor", "--config", "kafka.toml", "--timeout", "5s"],
             &["explain", "F0101"],
             &["completion", "zsh"],
         ] {
@@ -128,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_not_due_is_unknown() {
-        for verb in ["promote", "plan", "shadow", "nodes", "savepoint", "trace"] {
+        for verb in ["promote", "plan", "shadow", "savepoint", "trace"] {
             let error = Cli::try_parse_from(["fermata", verb]).expect_err(verb);
             assert_eq!(error.exit_code(), 2, "{verb}");
         }

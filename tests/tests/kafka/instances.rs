@@ -28,7 +28,11 @@ fn held(servers: &[&Server], wanted: &[(&str, usize)]) {
     for server in servers {
         until("the instances hold what they should", 2 * PATIENCE, || {
             let found = nodes(server);
-            if found == wanted { Ok(()) } else { Err(format!("{found:?}, {}", server.stderr())) }
+            if found == wanted {
+                Ok(())
+            } else {
+                Err(format!("{found:?}, {}", server.stderr()))
+            }
         });
     }
 }
@@ -37,7 +41,11 @@ fn held(servers: &[&Server], wanted: &[(&str, usize)]) {
 fn whole(server: &Server, view: &[&str]) -> Value {
     until("a whole answer", PATIENCE, || {
         let answer = server.cli().json(&[&["view", "get"], view].concat());
-        if answer["partial"] == false { Ok(answer) } else { Err(answer.to_string()) }
+        if answer["partial"] == false {
+            Ok(answer)
+        } else {
+            Err(answer.to_string())
+        }
     })
 }
 
@@ -56,19 +64,36 @@ fn two_share_the_work_answer_alike_and_take_over() {
         let answer = whole(server, &["inflight"]);
         assert_eq!(answer["positions"].as_object().expect("positions").len(), 4);
         let status = server.cli().json(&["status"]);
-        assert_eq!((&status["shards"]["held"], &status["nodes"]), (&4.into(), &2.into()), "{status}");
+        assert_eq!(
+            (&status["shards"]["held"], &status["nodes"]),
+            (&4.into(), &2.into()),
+            "{status}"
+        );
     }
     // Whatever instance is asked, and whichever leads: a deployment reaches the tasks of both.
-    second.cli().ok(&["deploy", "account", "builtin:account@1.1.0", "--probation", "1s", "--wait"]);
+    second.cli().ok(&[
+        "deploy",
+        "account",
+        "builtin:account@1.1.0",
+        "--probation",
+        "1s",
+        "--wait",
+    ]);
     let receipts = first.cli().json(&["receipts", "1"]);
-    assert_eq!(receipts["receipts"].as_array().expect("receipts").len(), 4, "{receipts}");
+    assert_eq!(
+        receipts["receipts"].as_array().expect("receipts").len(),
+        4,
+        "{receipts}"
+    );
 
     first.kill();
     held(&[&second], &[("b", 4)]);
     witness.more(SOME);
     let first = a.start();
     held(&[&first, &second], &[("a", 2), ("b", 2)]);
-    first.cli().ok(&["nodes", "evacuate", "b", "--timeout", "20s", "--wait"]);
+    first
+        .cli()
+        .ok(&["nodes", "evacuate", "b", "--timeout", "20s", "--wait"]);
     held(&[&first, &second], &[("a", 4), ("b", 0)]);
     witness.more(SOME);
     whole(&second, &["inflight"]);

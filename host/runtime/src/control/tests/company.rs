@@ -420,7 +420,11 @@ fn two_looks_at_one_word_are_one_look() {
     }
     let heard = company.members[0].controller.nodes().live();
     assert_eq!(heard[0].report.epoch, company.fold().epoch, "it was heard");
-    assert_eq!(flow(&company, 0), Flow::Pausing, "a record could have slipped through between the two words");
+    assert_eq!(
+        flow(&company, 0),
+        Flow::Pausing,
+        "a record could have slipped through between the two words"
+    );
     company.step(1);
     company.clock.advance(60);
     company.step(0);
@@ -437,7 +441,11 @@ fn no_drain_ends_on_a_part_of_a_view() {
     company.send(Verb::Drain { timeout_ms: 600_000 });
     company.settle();
     let state = company.members[0].controller.view().state();
-    assert_eq!((state.flow, state.obstacles.len()), (Flow::Draining, 0), "nothing moves");
+    assert_eq!(
+        (state.flow, state.obstacles.len()),
+        (Flow::Draining, 0),
+        "nothing moves"
+    );
     // Nobody can be asked for what shard 1 has in flight.
     assert!(company.fold().draining().is_some());
 }

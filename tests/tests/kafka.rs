@@ -3,6 +3,7 @@
 mod broker;
 mod doctor;
 mod instances;
+mod mistakes;
 mod proxy;
 mod sessions;
 mod site;

@@ -23,6 +23,8 @@ mod records;
 mod sandbox;
 mod simulated;
 mod simulation;
+mod slow_timers;
+mod state_limit;
 mod swaps;
 mod tamper;
 mod terminal;

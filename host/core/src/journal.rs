@@ -104,6 +104,23 @@ pub struct TaskEntry {
     /// Faults since the last record that the task passed.
     #[prost(uint32, tag = "12")]
     pub faults_in_a_row: u32,
+    /// How much the task keeps in its stores and as timers after this transaction.
+    #[prost(message, repeated, tag = "13")]
+    pub stores: Vec<StoreBytes>,
+    /// The task paused before all timers due at its last tick had fired: those that had not stay set.
+    #[prost(bool, tag = "14")]
+    pub timers_stopped: bool,
+}
+
+/// Bytes of one store of a task, keys and values: no fewer than there are.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct StoreBytes {
+    #[prost(string, tag = "1")]
+    pub store: String,
+    #[prost(uint32, tag = "2")]
+    pub schema: u32,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
 }
 
 /// [`crate::manifest::Quarantine`], as it was: a replay must park what was parked.

@@ -7,12 +7,15 @@ use crate::readers::Readers;
 use crate::shared::Shared;
 use fermata_core::ports::{Appended, LogError};
 use fermata_core::{NewRecord, Offset};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One transaction takes so many waiting appends' bytes, and then no more.
 const GATHERED_BYTES: usize = 4 << 20;
+/// Between two looks at the end of a topic.
+const SHOWN_LOOK: Duration = Duration::from_millis(1);
 /// Member name under which the log itself appends; workers are numbers.
 const MEMBER: &str = "log";
 
@@ -123,11 +126,33 @@ impl Turns {
         match lane.commit(deadline) {
             Ok(()) => {
                 lanes.turn();
+                self.shown(&records, &offsets, deadline)?;
                 Ok(offsets)
             }
             Err(failed @ Failed::Abort { .. }) => Err(self.give_up(lanes, failed, deadline)),
             Err(failed) => self.resolve(lanes, records[0], offsets, failed.text()),
         }
+    }
+
+    /// Waits until readers come to it, on topics of one partition: by these instances decide among themselves, and
+    /// whoever asks what lies before its own record must find all of it. A commit is answered before it is shown.
+    fn shown(&self, records: &[&NewRecord], offsets: &[Offset], deadline: Instant) -> Result<(), LogError> {
+        let mut last = BTreeMap::new();
+        for (record, offset) in records.iter().zip(offsets) {
+            if self.shared.catalogue.partitions(&record.topic)? == 1 {
+                last.insert((&record.topic, record.shard), *offset);
+            }
+        }
+        for ((topic, shard), offset) in last {
+            while self.shared.ends.stable(topic, shard)?.1 <= offset {
+                if Instant::now() > deadline {
+                    let found = format!("{topic}/{shard}: an open transaction hides what was appended");
+                    return Err(LogError::Away(found));
+                }
+                std::thread::sleep(SHOWN_LOOK);
+            }
+        }
+        Ok(())
     }
 
     /// Nothing of it happened.
@@ -177,7 +202,7 @@ impl Turns {
                 let found = "an open transaction hides them".to_owned();
                 return Err(unknown(LogError::Away(found)));
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         let found = self
             .readers

@@ -79,6 +79,11 @@ impl Reader {
         self.place.as_ref() == Some(place) && (self.after..=self.next).contains(&from.0)
     }
 
+    /// The end as last asked for.
+    pub fn end(&self) -> Offset {
+        Offset(self.end)
+    }
+
     /// Up to `limit` records from `from` on: fewer only when there are no more.
     pub fn read(
         &mut self,

@@ -5,6 +5,7 @@ use crate::reader::Reader;
 use crate::shared::Shared;
 use fermata_core::{Offset, Record, ports::LogError};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 
 /// Idle readers that are kept.
 const KEPT: usize = 8;
@@ -17,6 +18,9 @@ const PAGE: usize = 1_000;
 #[derive(Default)]
 pub(crate) struct Readers {
     idle: Mutex<Vec<Reader>>,
+    /// Where nothing was found: from the first offset up to the second, which was the end. What lies below a stable end
+    /// is decided for ever, so as long as the end is that one nothing needs to be fetched again.
+    empty: Mutex<BTreeMap<Place, (Offset, Offset)>>,
 }
 
 impl Readers {
@@ -44,10 +48,28 @@ impl Readers {
         if limit == 0 {
             return Ok(Vec::new());
         }
+        if self.nothing(shared, place, from)? {
+            return Ok(Vec::new());
+        }
         let mut reader = self.take(shared, place, from)?;
         let found = reader.read(shared, place, from, limit);
+        if let Ok(records) = &found
+            && records.len() < limit
+        {
+            let next = records.last().map_or(from, |record| record.offset.next());
+            self.empty.lock().insert(place.clone(), (next, reader.end()));
+        }
         self.put_back(reader);
         found
+    }
+
+    fn nothing(&self, shared: &Shared, place: &Place, from: Offset) -> Result<bool, LogError> {
+        let empty = self.empty.lock().get(place).copied();
+        let Some((first, end)) = empty.filter(|(first, end)| (*first..*end).contains(&from)) else {
+            return Ok(false);
+        };
+        let (start, now) = shared.ends.stable(&place.0, place.1)?;
+        Ok(now == end && start <= first)
     }
 
     /// Looks back from the end over markers, aborted records and what compaction removed.

@@ -8,6 +8,7 @@ pub mod books;
 pub mod cli;
 pub mod configs;
 pub mod demo;
+pub mod doctor;
 pub mod executor;
 pub mod failure;
 mod fitting;

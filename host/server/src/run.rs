@@ -12,6 +12,7 @@ use crate::signals::Interrupt;
 use crate::source;
 use fermata_core::codes;
 use parking_lot::Mutex;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
     let (manifest, text) = source::runnable(&source::open(args.manifest(), args.env.name())?)?;
     let setup = Setup::of(args, &manifest.name)?;
     let listener = http::bind(setup.listen)?;
+    let address = listener.local_addr().unwrap_or(setup.listen);
     let interrupt = Interrupt::listen()?;
     let artifacts = Files::open(&setup.data_dir, source::base(args.manifest()))?;
     let workers = setup.workers;
@@ -43,6 +45,7 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
         &Waiting {
             talk,
             interrupt: &interrupt,
+            address,
             limit,
             since: Instant::now(),
             said: Mutex::default(),
@@ -80,6 +83,8 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
 struct Waiting<'a> {
     talk: &'a Talk,
     interrupt: &'a Interrupt,
+    /// Of the API, which meanwhile says the same.
+    address: SocketAddr,
     limit: Option<Duration>,
     since: Instant,
     /// The reason that was last told.
@@ -93,6 +98,12 @@ impl Patience for Waiting<'_> {
             return false;
         }
         let mut said = self.said.lock();
+        if said.is_empty() {
+            self.talk.say(format!(
+                "API http://{}/api/v1/pipelines   not ready yet: /readyz says why",
+                self.address
+            ));
+        }
         if *said != why {
             self.talk.say(format!(
                 "{} the log cannot be reached: {why}; trying again",

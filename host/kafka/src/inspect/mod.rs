@@ -48,6 +48,7 @@ pub struct Cluster {
 
 /// What a client waits for at a time before it looks at what its connections met.
 const SLICE: Duration = Duration::from_millis(500);
+const LISTEN: Duration = Duration::from_millis(20);
 
 impl Inspector {
     /// `settings`: librdkafka's; `within`: how long any one answer may take.
@@ -77,6 +78,11 @@ impl Inspector {
     /// Reaches the cluster.
     pub fn cluster(&self) -> Result<Cluster, InspectError> {
         let metadata = self.metadata("reaching the brokers", None)?;
+        // What the brokers can do was told before they answered, in lines that are still to be heard.
+        let deadline = Instant::now() + self.within;
+        while self.heard.version().is_none() && Instant::now() < deadline {
+            self.listen();
+        }
         let brokers = metadata.brokers().iter();
         let brokers = brokers.map(|b| format!("{}:{}", b.host(), b.port())).collect();
         Ok(Cluster {
@@ -103,10 +109,11 @@ impl Inspector {
         }
     }
 
-    /// Log lines and errors wait in the queue until somebody polls.
+    /// Log lines and errors wait in the queue until somebody polls; a poll without time takes but one of them.
     fn listen(&self) {
-        while let Some(event) = self.asker.poll(Duration::ZERO) {
-            drop(event);
+        let until = Instant::now() + LISTEN;
+        while Instant::now() < until {
+            drop(self.asker.poll(LISTEN));
         }
     }
 

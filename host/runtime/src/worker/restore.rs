@@ -3,7 +3,7 @@
 use super::fusion::Track;
 use super::journaling::Chained;
 use super::shard::ShardState;
-use super::task::Task;
+use super::task::{Footprint, Task};
 use super::{Worker, WorkerError};
 use fermata_core::journal::JournalRecord;
 use fermata_core::names::Purpose;
@@ -83,6 +83,7 @@ impl Worker {
                 task.unparking = entry.unparking.clone().unwrap_or_default();
                 task.faults_in_a_row = entry.faults_in_a_row;
                 task.suspect = task.suspicious();
+                task.footprint = Footprint::restored(&wiring.stage, entry);
                 let version = journal.versions.get(entry.version as usize);
                 let version = version.ok_or_else(|| corrupt(format!("stage {} names no version", wiring.stage)))?;
                 let id = version.id().ok_or_else(|| corrupt("a digest is not 32 bytes".into()))?;

@@ -60,6 +60,8 @@ pub struct Global {
 pub enum Output {
     Table,
     Json,
+    /// Commands for kafka-topics.sh and kafka-configs.sh; only of `topics plan`
+    KafkaTopics,
 }
 
 /// Which environment of a manifest holds.
@@ -133,6 +135,11 @@ pub enum Verb {
     /// Who holds which shard
     #[command(subcommand)]
     Shards(ShardsVerb),
+    /// Topics: those of a running pipeline, and those that a pipeline needs on Kafka
+    #[command(subcommand)]
+    Topics(super::topics::args::TopicsVerb),
+    /// Whether a pipeline could run here: brokers, rights, transactions, topics, clock, disk
+    Doctor(super::topics::args::DoctorArgs),
     /// Check the books: journals, topics, receipts, invariants
     Verify(VerifyArgs),
     /// Look at components

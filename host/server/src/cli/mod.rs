@@ -17,12 +17,13 @@ mod parked;
 mod records;
 mod status;
 pub mod talk;
+pub mod topics;
 mod validate;
 mod verify;
 mod view;
 
 use crate::failure::{Exit, Failure};
-use args::{Cli, Verb};
+use args::{Cli, Output, Verb};
 use client::Client;
 use serde_json::json;
 use talk::Talk;
@@ -32,6 +33,9 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let talk = Talk::new(&cli.global);
     let global = cli.global;
     let client = || Client::new(&global);
+    if talk.output == Output::KafkaTopics && !matches!(cli.verb, Verb::Topics(_)) {
+        return Err(Failure::usage("only `topics plan` is written as kafka-topics"));
+    }
     match cli.verb {
         Verb::Demo(args) => crate::demo::run(&talk, args),
         Verb::Run(args) => crate::run::run(&talk, &args, global.timeout),
@@ -49,6 +53,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Deployments { verb } => deploy::deployments(&talk, client()?, verb),
         Verb::Receipts { deployment } => deploy::receipts(&talk, client()?, &deployment),
         Verb::Dlq(verb) => records::dlq(&talk, client()?, verb),
+        Verb::Topics(verb) => topics::run(&talk, client, global.timeout, &verb),
+        Verb::Doctor(args) => crate::doctor::run(&talk, &args, global.timeout),
         Verb::Parked(verb) => parked::run(&talk, client()?, &global, verb),
         Verb::Nodes(verb) => nodes::run(&talk, client()?, &global, verb),
         Verb::Shards(verb) => nodes::shards(&talk, client()?, &verb),
@@ -124,6 +130,20 @@ mod tests {
             &["verify", "--data-dir", "d", "--replay"],
             &["validate", "p.toml", "--env", "prod", "-o", "json"],
             &["config", "show", "p.toml"],
+            &["topics", "list"],
+            &[
+                "topics",
+                "plan",
+                "p.toml",
+                "--config",
+                "kafka.toml",
+                "--offline",
+                "-o",
+                "kafka-topics",
+            ],
+            &["topics", "create", "--dry-run"],
+            &["topics", "acls", "--principal", "User:me"],
+            &["doctor", "--config", "kafka.toml", "--timeout", "5s"],
             &["explain", "F0101"],
             &["completion", "zsh"],
         ] {

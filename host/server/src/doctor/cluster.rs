@@ -27,7 +27,11 @@ pub fn reach(report: &mut Report<'_>, inspector: &Inspector, installation: &Inst
             "upgrade the brokers: positions are committed in the transaction with what came of them (KIP-447)",
         ),
     }
-    let away: Vec<_> = cluster.brokers.iter().filter_map(|b| Some((b, connect(b).err()?))).collect();
+    let away: Vec<_> = cluster
+        .brokers
+        .iter()
+        .filter_map(|b| Some((b, connect(b).err()?)))
+        .collect();
     if away.is_empty() {
         report.ok("addresses", cluster.brokers.join(", "));
     }

@@ -20,7 +20,10 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site, found: 
     for topic in site.plan.topics.iter().filter(|t| t.kind != Kind::Probe) {
         let Some(has) = found.get(&topic.name) else { continue };
         let Some(least) = has.number(MIN_IN_SYNC) else { continue };
-        alike.entry((has.replicas, least)).or_default().push(topic.name.as_str());
+        alike
+            .entry((has.replicas, least))
+            .or_default()
+            .push(topic.name.as_str());
         if has.setting(UNCLEAN) == Some("true") {
             report.bad(
                 "copies",
@@ -44,7 +47,9 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site, found: 
         {
             report.warning(
                 "copies",
-                format!("{own} has {copies} on {brokers} brokers: with its broker, every group or transaction stands still"),
+                format!(
+                    "{own} has {copies} on {brokers} brokers: with its broker, every group or transaction stands still"
+                ),
                 "kafka-reassign-partitions.sh gives it more",
             );
         }
@@ -59,7 +64,11 @@ fn judge(report: &mut Report<'_>, topics: &[&str], copies: u32, least: i64, brok
     if least > i64::from(copies) {
         report.bad("copies", format!("{names}: {has}: no record can be written"), settings);
     } else if copies == 1 && brokers > 1 {
-        report.warning("copies", format!("{names}: 1 copy: with its broker, everything is lost"), settings);
+        report.warning(
+            "copies",
+            format!("{names}: 1 copy: with its broker, everything is lost"),
+            settings,
+        );
     } else if copies == 1 {
         report.warning("copies", "1 of everything, on 1 broker: good for trying out", settings);
     } else if least < 2 {
@@ -69,7 +78,11 @@ fn judge(report: &mut Report<'_>, topics: &[&str], copies: u32, least: i64, brok
             settings,
         );
     } else if least == i64::from(copies) {
-        report.warning("copies", format!("{names}: {has}: without any one broker, nothing can be written"), settings);
+        report.warning(
+            "copies",
+            format!("{names}: {has}: without any one broker, nothing can be written"),
+            settings,
+        );
     } else {
         report.ok("copies", format!("{} topics with {has}", topics.len()));
     }
@@ -100,7 +113,10 @@ mod tests {
             drop(report);
             let found = found.into_inner();
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].standing, expected, "{copies} copies, {least} in sync, {brokers} brokers");
+            assert_eq!(
+                found[0].standing, expected,
+                "{copies} copies, {least} in sync, {brokers} brokers"
+            );
         }
     }
 }

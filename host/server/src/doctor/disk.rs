@@ -24,7 +24,11 @@ pub fn look(report: &mut Report<'_>, folder: &Path) {
     let free = rustix::fs::statvfs(&there).map(|s| s.f_bavail.saturating_mul(s.f_frsize));
     let remedy = "make room, or set node.data-dir to a larger disk: state that cannot be written stops the process";
     match free {
-        Err(error) => report.warning("disk", format!("{}: {error}", there.display()), "see that the disk is mounted"),
+        Err(error) => report.warning(
+            "disk",
+            format!("{}: {error}", there.display()),
+            "see that the disk is mounted",
+        ),
         Ok(free) if free < LEAST => report.bad("disk", format!("{} free", gib(free)), remedy),
         Ok(free) if free < COMFORTABLE => report.warning("disk", format!("{} free", gib(free)), remedy),
         Ok(free) => report.ok("disk", format!("{} free", gib(free))),

@@ -91,7 +91,10 @@ impl<'a> Report<'a> {
         ];
         let parts = parts.map(|(standing, word)| (self.count(standing), word));
         let parts = parts.iter().filter(|(count, _)| *count > 0);
-        parts.map(|(n, word)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
+        parts
+            .map(|(n, word)| format!("{n} {word}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     pub fn json(&self) -> Value {

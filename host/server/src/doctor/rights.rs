@@ -27,7 +27,11 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site, seen: &
     let topics: Vec<TopicName> = seen.found.keys().cloned().collect();
     match inspector.may_read(&topics, &names::group(&site.plan.pipeline)) {
         Ok(verdicts) => told(report, "right to read", topics.iter().zip(verdicts)),
-        Err(error) => report.bad("right to read", site.installation.mask(&error.to_string()), error.remedy()),
+        Err(error) => report.bad(
+            "right to read",
+            site.installation.mask(&error.to_string()),
+            error.remedy(),
+        ),
     }
 }
 

@@ -26,7 +26,10 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site) -> Opti
                 let found = &seen.found[&topic.name];
                 report.ok(
                     &what,
-                    format!("{}, {} partitions, {} copies", topic.kind, found.partitions, found.replicas),
+                    format!(
+                        "{}, {} partitions, {} copies",
+                        topic.kind, found.partitions, found.replicas
+                    ),
                 );
             }
             Standing::Differs(all) => {
@@ -44,7 +47,8 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site) -> Opti
     absent(report, inspector, site, &missing);
     let takes = |kind: Kind| {
         let of = standings.iter().filter(|(t, _)| t.kind == kind);
-        of.filter_map(|(t, _)| seen.found.get(&t.name)?.number(MAX_MESSAGE)).max()
+        of.filter_map(|(t, _)| seen.found.get(&t.name)?.number(MAX_MESSAGE))
+            .max()
     };
     let inputs = takes(Kind::Source).max(takes(Kind::Internal));
     let letters = takes(Kind::Own(fermata_core::names::Purpose::DeadLetters));
@@ -61,20 +65,35 @@ fn absent(report: &mut Report<'_>, inspector: &Inspector, site: &Site, missing: 
         return;
     }
     let names = |of: &[&Wanted]| of.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let (probe, needed): (Vec<_>, Vec<_>) = missing
-        .iter()
-        .partition(|(name, ..)| site.plan.topics.iter().any(|t| t.name == *name && t.kind == Kind::Probe));
+    let (probe, needed): (Vec<_>, Vec<_>) = missing.iter().partition(|(name, ..)| {
+        site.plan
+            .topics
+            .iter()
+            .any(|t| t.name == *name && t.kind == Kind::Probe)
+    });
     if !site.makes_topics() {
         let remedy = "`fermata topics create` makes them, or `fermata topics plan -o kafka-topics` says how";
         if !needed.is_empty() {
-            report.bad("missing topics", format!("{}; topics.create allows to make none", names(&needed)), remedy);
+            report.bad(
+                "missing topics",
+                format!("{}; topics.create allows to make none", names(&needed)),
+                remedy,
+            );
         } else if !probe.is_empty() {
-            report.warning("missing topics", format!("{}, which only the doctor uses", names(&probe)), remedy);
+            report.warning(
+                "missing topics",
+                format!("{}, which only the doctor uses", names(&probe)),
+                remedy,
+            );
         }
         return;
     }
     match inspector.create(missing, site.plan.replication_factor, true) {
-        Err(error) => report.bad("missing topics", site.installation.mask(&error.to_string()), error.remedy()),
+        Err(error) => report.bad(
+            "missing topics",
+            site.installation.mask(&error.to_string()),
+            error.remedy(),
+        ),
         Ok(made) => {
             let could = made.values().filter(|made| **made == Made::Yes).count();
             if could > 0 {

@@ -21,7 +21,10 @@ const CLOCK_BAD: i64 = 60_000;
 pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site, mut seen: Seen) {
     let group = names::group(&site.plan.pipeline);
     match inspector.group(&group) {
-        Ok(Some(found)) => report.ok("group", format!("{group}: {}, {} members", found.state, found.members.len())),
+        Ok(Some(found)) => report.ok(
+            "group",
+            format!("{group}: {}, {} members", found.state, found.members.len()),
+        ),
         Ok(None) => report.ok("group", format!("{group}: nobody has joined yet, as far as is seen")),
         Err(error) => report.warning("group", site.installation.mask(&error.to_string()), error.remedy()),
     }
@@ -46,8 +49,9 @@ pub fn look(report: &mut Report<'_>, inspector: &Inspector, site: &Site, mut see
     };
     report.ok("transactional ids", format!("{group}.*"));
     make_probe(inspector, site, &mut seen);
-    written(report, &transactor, &seen);
     concluded(report, &transactor, site, &group, &seen);
+    // Last: behind a record that a partition refused, a producer cannot write to that partition any more.
+    written(report, &transactor, &seen);
 }
 
 /// Where the host makes topics, the doctor makes its own.
@@ -66,14 +70,17 @@ fn make_probe(inspector: &Inspector, site: &Site, seen: &mut Seen) {
 
 fn written(report: &mut Report<'_>, transactor: &Transactor<'_>, seen: &Seen) {
     let asked = seen.found.iter().filter_map(|(name, found)| {
-        let takes = found.number(MAX_MESSAGE).filter(|takes| (0..=MOST_BYTES).contains(takes))?;
+        let takes = found
+            .number(MAX_MESSAGE)
+            .filter(|takes| (0..=MOST_BYTES).contains(takes))?;
         Some((name, transactor.may_write(name, usize::try_from(takes).ok()?)))
     });
     let asked: Vec<_> = asked.collect();
     let left = seen.found.len() - asked.len();
     told(report, "right to write", asked.into_iter());
     if left > 0 {
-        let because = format!("{left} topics: how large records they take is not known, or more than is sent for a question");
+        let because =
+            format!("{left} topics: how large records they take is not known, or more than is sent for a question");
         report.skipped("right to write", because);
     }
 }
@@ -93,7 +100,11 @@ fn concluded(report: &mut Report<'_>, transactor: &Transactor<'_>, site: &Site, 
     let done = match transactor.conclude(&probe, group) {
         Ok(done) => done,
         Err(error) => {
-            report.bad("transactions", site.installation.mask(&error.to_string()), error.remedy());
+            report.bad(
+                "transactions",
+                site.installation.mask(&error.to_string()),
+                error.remedy(),
+            );
             return;
         }
     };
@@ -103,7 +114,9 @@ fn concluded(report: &mut Report<'_>, transactor: &Transactor<'_>, site: &Site, 
     );
     match done.clock_ahead {
         None => report.skipped("clock", format!("{probe} does not carry the broker's time")),
-        Some(ahead) if ahead.abs() < CLOCK_WARNS => report.ok("clock", format!("within {CLOCK_WARNS} ms of the broker's")),
+        Some(ahead) if ahead.abs() < CLOCK_WARNS => {
+            report.ok("clock", format!("within {CLOCK_WARNS} ms of the broker's"))
+        }
         Some(ahead) => {
             let word = if ahead > 0 { "ahead of" } else { "behind" };
             let found = format!("the broker's clock is {} ms {word} this machine's", ahead.abs());

@@ -5,6 +5,7 @@ use fermata_core::manifest::{Count, CountSource, Field};
 use fermata_core::names::Purpose;
 use fermata_core::ports::LogError;
 use fermata_core::{Offset, Shard, TopicName};
+use fermata_runtime::board::Intake;
 use serde_json::{Map, Value};
 
 /// The summary's figures in the manifest's order, which are on disk when this returns.
@@ -66,29 +67,45 @@ fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> Offset {
     positions.min().unwrap_or_default()
 }
 
-/// Records of heads and between stages that wait to be read; where offsets have gaps, these are among them as long as
-/// there is anything to read.
+/// Records of heads and between stages that wait to be read; where offsets have gaps, these are among them while
+/// anything moves.
 pub fn lag(app: &App) -> Result<u64, String> {
     let reports = app.nodes.reports();
+    let open = app.board.directive().intake == Intake::Open;
     let mut lag = 0;
     for stage in &app.manifest.stages {
         for (_, topic) in &stage.inputs {
+            let flows = open || app.manifest.topics.get(topic).is_none_or(|t| !t.head);
             for shard in (0..app.manifest.partitions).map(Shard) {
-                let task = reports.get(&shard).and_then(|r| r.tasks.get(&stage.name));
+                let report = reports.get(&shard);
+                let task = report.and_then(|r| r.tasks.get(&stage.name));
                 let next = task.and_then(|t| t.positions.get(topic)).copied().unwrap_or_default();
-                lag += waiting(app, topic, shard, next)?;
+                let idle = report.is_some_and(|r| r.idle);
+                // Whoever is idle has found nothing more; whoever is not will find something.
+                let known = match task.is_some_and(|t| t.paused.is_none()) && flows {
+                    true => Some(idle),
+                    false => None,
+                };
+                lag += waiting(app, topic, shard, next, known)?;
             }
         }
     }
     Ok(lag)
 }
 
-fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset) -> Result<u64, String> {
+/// `at_end`: whether all that lies behind `next` is known to be gaps; `None`: it is looked up.
+fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset, at_end: Option<bool>) -> Result<u64, String> {
     let look = || {
         let bounds = app.log.bounds(topic, shard)?;
         let next = next.max(bounds.start);
-        let nothing = next >= bounds.end || (!app.nature.gapless && app.log.read(topic, shard, next, 1)?.is_empty());
-        Ok(if nothing { 0 } else { bounds.end.0 - next.0 })
+        if next >= bounds.end {
+            return Ok(0);
+        }
+        let gaps = match at_end.filter(|_| !app.nature.gapless) {
+            Some(known) => known,
+            None => !app.nature.gapless && app.log.read(topic, shard, next, 1)?.is_empty(),
+        };
+        Ok(if gaps { 0 } else { bounds.end.0 - next.0 })
     };
     look().map_err(|e: LogError| e.to_string())
 }
@@ -97,7 +114,7 @@ fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset) -> Result<u
 pub fn heads_read(app: &App) -> Result<bool, String> {
     for topic in app.manifest.heads() {
         for shard in (0..app.manifest.partitions).map(Shard) {
-            if waiting(app, topic, shard, taken_in(app, topic, shard))? > 0 {
+            if waiting(app, topic, shard, taken_in(app, topic, shard), None)? > 0 {
                 return Ok(false);
             }
         }

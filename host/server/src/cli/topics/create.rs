@@ -21,7 +21,9 @@ pub fn run(talk: &Talk, site: &Site, dry: bool) -> Result<Exit, Failure> {
         .create(&wanted, compared.plan.replication_factor, dry)
         .map_err(|e| site.failure(&e))?;
     if talk.json() {
-        let all = made.iter().map(|(name, made)| json!({ "topic": name, "made": word(made) }));
+        let all = made
+            .iter()
+            .map(|(name, made)| json!({ "topic": name, "made": word(made) }));
         talk.print_json(&json!({
             "schema": "fermata.topics-create/1", "dry_run": dry, "topics": all.collect::<Vec<Value>>(),
         }));
@@ -36,9 +38,16 @@ pub fn run(talk: &Talk, site: &Site, dry: bool) -> Result<Exit, Failure> {
             });
         }
     }
-    let differ = standings.iter().filter(|(_, s)| matches!(s, Standing::Differs(_))).count();
+    let differ = standings
+        .iter()
+        .filter(|(_, s)| matches!(s, Standing::Differs(_)))
+        .count();
     if made.values().any(|made| *made == Made::Denied) {
-        let denied = Failure::new(codes::LOG_KAFKA_RIGHTS, Exit::Refused, "topics are missing that may not be made");
+        let denied = Failure::new(
+            codes::LOG_KAFKA_RIGHTS,
+            Exit::Refused,
+            "topics are missing that may not be made",
+        );
         return Err(denied.help(
             "have `fermata topics acls` granted, or let those who may run what `fermata topics plan -o kafka-topics` prints",
         ));
@@ -49,7 +58,9 @@ pub fn run(talk: &Talk, site: &Site, dry: bool) -> Result<Exit, Failure> {
             .help("see topics.replication-factor in fermata.toml, and the policy of the cluster"));
     }
     if differ > 0 {
-        talk.say(format!("{differ} topics are there and differ: `fermata topics plan` says how"));
+        talk.say(format!(
+            "{differ} topics are there and differ: `fermata topics plan` says how"
+        ));
         return Ok(Exit::Differences);
     }
     talk.say(match (made.len(), dry) {

@@ -87,7 +87,10 @@ mod tests {
         for (topic, expected) in [
             (json!({ "host": true }), "host"),
             (json!({ "host": false, "written_by": [], "read_by": ["a"] }), "source"),
-            (json!({ "host": false, "written_by": ["a"], "read_by": ["b"] }), "internal"),
+            (
+                json!({ "host": false, "written_by": ["a"], "read_by": ["b"] }),
+                "internal",
+            ),
             (json!({ "host": false, "written_by": ["a"], "read_by": [] }), "end"),
         ] {
             assert_eq!(kind(&topic), expected, "{topic}");

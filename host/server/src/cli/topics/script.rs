@@ -8,7 +8,10 @@ use std::fmt::Write;
 /// Makes what is missing and mends what can be mended; the rest is said in comments.
 pub fn text(site: &Site, compared: &Compared, standings: &[(&Planned, Standing)]) -> String {
     let bootstrap = site.bootstrap();
-    let mut text = format!("# topics of pipeline {}, from `fermata topics plan`\n", compared.plan.pipeline);
+    let mut text = format!(
+        "# topics of pipeline {}, from `fermata topics plan`\n",
+        compared.plan.pipeline
+    );
     for (topic, standing) in standings {
         match standing {
             Standing::Same => {}
@@ -28,7 +31,11 @@ pub fn text(site: &Site, compared: &Compared, standings: &[(&Planned, Standing)]
             Standing::Differs(all) => {
                 for one in all {
                     let remedy = one.remedy(topic, bootstrap);
-                    let mark = if remedy.starts_with("kafka-configs.sh") { "" } else { "# " };
+                    let mark = if remedy.starts_with("kafka-configs.sh") {
+                        ""
+                    } else {
+                        "# "
+                    };
                     let _ = writeln!(text, "# {}: {} is {}", topic.name, one.what, one.found);
                     let _ = writeln!(text, "{mark}{remedy}");
                 }

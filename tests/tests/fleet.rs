@@ -68,7 +68,6 @@ fn all_of_it_happened(sum: &Ran) {
         d.turned_down,
         d.taken_back,
         d.receipts,
-        d.void,
     ];
     assert!(decided.iter().all(|n| *n > 0), "{d:?}");
     let i = sum.injected;

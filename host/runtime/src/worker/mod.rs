@@ -241,10 +241,8 @@ impl Worker {
     fn leave(&mut self) {
         self.session = None;
         self.spec.board.tenure.left(self.spec.index);
-        for shard in std::mem::take(&mut self.unrestored) {
-            self.spec.store.release(shard);
-        }
-        for shard in std::mem::take(&mut self.shards).into_keys() {
+        let held = std::mem::take(&mut self.shards).into_keys();
+        for shard in held.chain(std::mem::take(&mut self.unrestored)) {
             self.spec.store.release(shard);
             self.spec.board.forget(self.spec.index, shard);
         }

@@ -5,7 +5,6 @@ use super::load::Load;
 use super::unique;
 use super::witness::Witness;
 use crate::harness::{Cli, Server, ServerSpec};
-use fermata_core::PipelineName;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -36,10 +35,24 @@ impl Scene {
     /// The example's manifest with topics of its own.
     fn manifest_text(&self) -> String {
         let name = format!("name = \"{}\"", self.name);
-        MANIFEST
-            .replacen("name = \"payments\"", &name, 1)
-            .replace("\"payment.", &format!("\"{}payment.", self.prefix()))
-            .replace("\"account.", &format!("\"{}account.", self.prefix()))
+        let text = MANIFEST.replacen("name = \"payments\"", &name, 1);
+        text.lines().map(|line| self.renamed(line) + "\n").collect()
+    }
+
+    /// A line whose topics are this scene's. Ports keep their names.
+    fn renamed(&self, line: &str) -> String {
+        let Some(listed) = line.strip_prefix("in = [") else {
+            let prefixed = |topic: &str| format!("\"{}{topic}", self.prefix());
+            return line
+                .replace("\"payment.", &prefixed("payment."))
+                .replace("\"account.", &prefixed("account."));
+        };
+        let ports = listed
+            .trim_end_matches(']')
+            .split(", ")
+            .map(|port| port.trim_matches('"'));
+        let wired: Vec<String> = ports.map(|port| format!("{port:?} = {:?}", self.topic(port))).collect();
+        format!("in = {{ {} }}", wired.join(", "))
     }
 
     pub fn manifest(&self) -> PathBuf {
@@ -84,10 +97,9 @@ impl Scene {
         &self.bootstrap
     }
 
-    /// The consumer group of its instances.
+    /// The consumer group of its instances, as the documentation has it.
     pub fn group(&self) -> String {
-        let name = PipelineName::new(&self.name).expect("the host took it as a name");
-        fermata_core::names::group(&name)
+        format!("fermata.{}", self.name)
     }
 
     pub fn load(&self, prefix: &str, rate: u32) -> Load {
@@ -196,8 +208,7 @@ impl Node {
             .map(|(name, value)| format!("\"{name}\" = {value:?}\n"))
             .collect();
         format!(
-            "node = {{ id = {:?} }}\nauth = {{ peer-secret = \"of the tests\" }}\nlog = {{ kind = \"kafka\" }}\n\
-             topics = {{ create = {:?} }}\n\
+            "node = {{ id = {:?} }}\nlog = {{ kind = \"kafka\" }}\ntopics = {{ create = {:?} }}\n\
              [kafka]\n\"bootstrap.servers\" = {:?}\n{settings}",
             self.name, self.create, self.bootstrap
         )

@@ -100,17 +100,26 @@ impl Site {
 
     /// `(what, standing, found)` of each line of the doctor.
     pub fn doctor(&self, code: i32) -> Vec<Check> {
-        let report = self.json(&["doctor"], code);
-        let checks = report["checks"].as_array().expect("a report has checks").iter();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let checks = checks.map(|c| Check {
-            what: text(&c["what"]),
-            standing: text(&c["standing"]),
-            found: text(&c["found"]),
-            remedy: text(&c["remedy"]),
-        });
-        checks.collect()
+        checks(&self.json(&["doctor"], code))
     }
+    /// What the doctor finds just now, whether all is well or not.
+    pub fn found(&self) -> Vec<Check> {
+        let out = Cli::nowhere().run(&self.args(&["doctor", "-o", "json"]));
+        let text = String::from_utf8_lossy(&out.stdout);
+        checks(&serde_json::from_str(&text).unwrap_or_else(|e| panic!("doctor printed no JSON ({e}): {text}")))
+    }
+}
+
+fn checks(report: &Value) -> Vec<Check> {
+    let checks = report["checks"].as_array().expect("a report has checks").iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = checks.map(|c| Check {
+        what: text(&c["what"]),
+        standing: text(&c["standing"]),
+        found: text(&c["found"]),
+        remedy: text(&c["remedy"]),
+    });
+    checks.collect()
 }
 
 #[derive(Clone, Debug)]

@@ -46,5 +46,5 @@ fn away(why: &str) -> Failure {
         Exit::Unreachable,
         format!("the log cannot be reached: {why}"),
     );
-    failure.help("is a broker running where the settings say, and do they name the right protocol?")
+    failure.help("is a broker running where bootstrap.servers says, and do they name the right protocol?")
 }

@@ -11,7 +11,8 @@ use crate::{guests, run, server, workspace};
 /// Measure the payment pipeline: Wasm beside native in pairs, latency at a steady rate; --million: memory instead
 ///
 /// More behind `--`: --rounds N (at least 3), --payments N of a backlog, --rate N a second and --seconds N of the
-/// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead.
+/// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead; --state:
+/// only local state beside changelogs, with 100 thousand entries and with 2 million.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only memory, after a million payments; takes minutes

@@ -34,6 +34,8 @@ impl Local {
         let changelogs = changelogs(&options);
         let tend_every = options.tend_every;
         let shared = Shared::found(folder, options, log, changelogs, database)?;
+        // What was found stays, whatever happens next.
+        shared.sync()?;
         let shared = Arc::new(shared);
         let own = Holder::new(Arc::clone(&shared));
         let mut local = Self {

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Seeds of one run; `FERMATA_SEEDS` asks for another number, `FERMATA_SEED` for a single one.
 const SEEDS: u64 = 1_000;
+/// Of those in which each worker restores a store of its own: they write to disks.
+const SEEDS_WITH_STORES: u64 = 60;
 /// Parts of a failing run that are tried to find its smallest.
 const PARTS: u32 = 2_000;
 
@@ -18,7 +20,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// All seeds up to the first that fails, in all threads there are; what they did together.
-fn run_all(seeds: std::ops::Range<u64>) -> Result<Ran, (u64, String)> {
+fn run_all(plan: fn(u64) -> Plan, seeds: std::ops::Range<u64>) -> Result<Ran, (u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let end = AtomicU64::new(seeds.end);
     let sum = Mutex::new(Ran::default());
@@ -29,7 +31,7 @@ fn run_all(seeds: std::ops::Range<u64>) -> Result<Ran, (u64, String)> {
             if seed >= end.load(Ordering::SeqCst) {
                 return;
             }
-            match run(&Plan::of(seed)) {
+            match run(&plan(seed)) {
                 Ok(ran) => *sum.lock().unwrap_or_else(PoisonError::into_inner) += ran,
                 Err(violation) => {
                     // Smaller seeds are under way still.
@@ -54,19 +56,23 @@ fn run_all(seeds: std::ops::Range<u64>) -> Result<Ran, (u64, String)> {
     }
 }
 
-#[test]
-fn every_seed_passes() {
+/// What all seeds did, and how many they were.
+fn pass(plan: fn(u64) -> Plan, most: u64) -> (Ran, u64) {
     let seeds = match number("FERMATA_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 1..1 + number("FERMATA_SEEDS").unwrap_or(SEEDS),
+        None => 1..1 + number("FERMATA_SEEDS").unwrap_or(most),
     };
     let count = seeds.end - seeds.start;
-    let sum = match run_all(seeds) {
-        Ok(sum) => sum,
+    match run_all(plan, seeds) {
+        Ok(sum) => {
+            println!("{count} seeds without a violation: {sum:?}");
+            (sum, count)
+        }
         Err((seed, what)) => {
             // `cargo xtask guards` reads this line.
             println!("first failing seed: {seed}");
-            let least = shrink(&Plan::of(seed), PARTS, |part| run(part).is_err());
+            println!("{what}");
+            let least = shrink(&plan(seed), PARTS, |part| run(part).is_err());
             let says = run(&least).err().map(|v| v.what).unwrap_or_default();
             let json = serde_json::to_string(&least).expect("plans have string keys only");
             panic!(
@@ -74,10 +80,30 @@ fn every_seed_passes() {
                  to be kept as a line of tests/seeds/<what-it-is>.txt:\n{json}"
             );
         }
-    };
-    println!("{count} seeds without a violation: {sum:?}");
+    }
+}
+
+#[test]
+fn every_seed_passes() {
+    let (sum, count) = pass(Plan::of, SEEDS);
     if count >= 500 {
         all_of_it_happened(&sum);
+    }
+}
+
+/// Shards move between workers with disks of their own, which are wiped, cut off from power and rolled back: whatever a
+/// worker holds is what was committed.
+#[test]
+fn every_seed_passes_with_stores() {
+    let (sum, count) = pass(Plan::with_stores, SEEDS_WITH_STORES);
+    if count >= SEEDS_WITH_STORES {
+        let d = sum.disks;
+        let happened = [d.compared, d.wiped, d.cut, d.rolled_back, d.compacted];
+        assert!(happened.iter().all(|n| *n > 0), "{d:?}");
+        let i = sum.injected;
+        let injected = [i.late_markers, i.hidden, i.zombies, i.unknown_committed, i.away];
+        assert!(injected.iter().all(|n| *n > 0), "{i:?}");
+        assert!(sum.confirmed > 0 && sum.worker_kills > 0, "{sum:?}");
     }
 }
 
@@ -142,6 +168,10 @@ fn one_seed_gives_one_run() {
     for seed in 1..21 {
         let [first, second] = [(), ()].map(|()| run(&Plan::of(seed)).map_err(|v| v.what));
         assert_eq!(first, second, "seed {seed}");
+    }
+    for seed in 1..6 {
+        let [first, second] = [(), ()].map(|()| run(&Plan::with_stores(seed)).map_err(|v| v.what));
+        assert_eq!(first, second, "seed {seed} with stores");
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{guests, peer, run, server, workspace};
 /// More behind `--`: --rounds N (at least 3), --payments N of a backlog, --rate N a second and --seconds N of the
 /// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead. On Kafka
 /// besides: --warm N payments before the clock starts; --few N and --many N accounts.
+/// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead; --state:
+/// only local state beside changelogs, with 100 thousand entries and with 2 million.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only memory, after a million payments; takes minutes

@@ -19,6 +19,8 @@ pub struct Args {
     pub calls: bool,
     /// Only what a payment costs with few accounts and with many.
     pub accounts: bool,
+    /// Only local state beside changelogs, by size.
+    pub state: bool,
     pub json: bool,
 }
 
@@ -32,6 +34,7 @@ impl Default for Args {
             million: false,
             calls: false,
             accounts: false,
+            state: false,
             json: false,
         }
     }
@@ -54,6 +57,7 @@ impl Args {
                 "--million" => args.million = true,
                 "--calls" => args.calls = true,
                 "--accounts" => args.accounts = true,
+                "--state" => args.state = true,
                 "-o" | "--output" => args.json = output(words.next().as_deref())?,
                 other => return Err(format!("{other:?} is not an option of the benchmark")),
             }

@@ -14,6 +14,7 @@ mod memory;
 mod pipeline;
 mod report;
 mod spread;
+mod state;
 mod steady;
 
 pub use args::Args;
@@ -28,6 +29,10 @@ pub fn run(args: &Args) -> Outcome<Report> {
     let mut report = Report::default();
     if args.million {
         report.memory = Some(memory::measure(1_000_000)?);
+        return Ok(report);
+    }
+    if args.state {
+        report.state = state::measure()?;
         return Ok(report);
     }
     if args.accounts {

@@ -6,6 +6,7 @@ use super::calls::Calls;
 use super::machine::processors;
 use super::memory::Memory;
 use super::spread::Spread;
+use super::state::State;
 use super::steady::{Latency, P50_BELOW, P99_BELOW};
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ pub struct Report {
     pub steady: Option<Latency>,
     pub memory: Option<Memory>,
     pub grown: Vec<Grown>,
+    pub state: Vec<State>,
 }
 
 /// One line: figure, aim, met or not.
@@ -37,6 +39,9 @@ impl Report {
         }
         if let Some(found) = &self.memory {
             all["memory"] = json!(found);
+        }
+        if !self.state.is_empty() {
+            all["state"] = json!(self.state);
         }
         for found in &self.grown {
             let mut one = json!(found);
@@ -80,6 +85,9 @@ impl Report {
         }
         for found in &self.grown {
             grown(found, &mut lines);
+        }
+        for found in &self.state {
+            state(found, &mut lines);
         }
         lines
     }
@@ -178,6 +186,28 @@ fn steady(found: &Latency, lines: &mut Vec<Line>) {
     lines.push(plain(&format!("Wasm at {}/s, max, ms", found.rate), ms(found.max)));
     lines.push(plain("payments that ended", found.ended.to_string()));
     lines.push(plain("processors busy with it", format!("{:.2}", found.own)));
+    lines.push(plain(
+        "processors busy with other things",
+        format!("{:.2}", found.others),
+    ));
+}
+
+fn state(found: &State, lines: &mut Vec<Line>) {
+    let entries = found.entries;
+    for (what, rate) in [
+        ("applied", found.applied_per_s),
+        ("written again", found.rewritten_per_s),
+        ("restored from the start", found.restored_per_s),
+    ] {
+        lines.push(plain(&format!("{entries} entries, {what}, /s"), format!("{rate:.0}")));
+    }
+    for (what, took) in [
+        ("restart, ms", found.restart_ms),
+        ("restart, behind, ms", found.behind_ms),
+    ] {
+        lines.push(plain(&format!("{entries} entries, {what}"), format!("{took:.0}")));
+    }
+    lines.push(plain("on disk", format!("{} MiB", found.disk_bytes >> 20)));
     lines.push(plain(
         "processors busy with other things",
         format!("{:.2}", found.others),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Clock, Log, LogError, Namespace, StateRead, StateStore, TopicSpec};
 use fermata_core::{Sequence, Shard, StageName, Timestamp, changelog, names};
+use fermata_store::local::DATABASE;
 use fermata_store::surgery::{PowerCut, copy_folder};
 use fermata_store::{Local, LocalOptions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +56,7 @@ impl Disk {
     fn new() -> Self {
         let home = tempfile::tempdir().expect("a temporary folder can be made");
         Self {
-            power: Arc::new(PowerCut::new(&home.path().join("0"))),
+            power: Arc::new(PowerCut::new(&home.path().join("0").join(DATABASE))),
             home,
             number: 0,
             kept: None,
@@ -73,7 +74,7 @@ impl Disk {
         make(self, next);
         self.open = None;
         self.number += 1;
-        self.power = Arc::new(PowerCut::new(&self.folder()));
+        self.power = Arc::new(PowerCut::new(&self.folder().join(DATABASE)));
         std::fs::remove_dir_all(old).ok();
     }
 }
@@ -159,7 +160,7 @@ impl Disks {
             }
             Harm::Cut if disk.open.is_some() => {
                 disk.replace(|disk, next| {
-                    disk.power.copy(&next).expect("the folder can be copied");
+                    disk.power.copy(&next.join(DATABASE)).expect("the folder can be copied");
                 });
                 self.counted.cut += 1;
             }

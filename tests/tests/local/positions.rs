@@ -3,6 +3,7 @@
 use super::ground::{Ground, SHARD, all, pipeline};
 use fermata_core::ports::{Commit, Committed, Log, SessionSpec, StateStore};
 use fermata_core::{Offset, TopicName, changelog};
+use fermata_store::local::DATABASE;
 use fermata_store::surgery::PowerCut;
 use fermata_tests::simulated::{Faults, Made, entry, note};
 use std::sync::Arc;
@@ -161,7 +162,7 @@ fn positions_rise_on_a_busy_shard() {
 fn a_power_cut_takes_the_newest_alone() {
     for applied in [1, 5, 40] {
         let mut ground = Ground::new(1);
-        let power = Arc::new(PowerCut::new(&ground.folder("a")));
+        let power = Arc::new(PowerCut::new(&ground.folder("a").join(DATABASE)));
         let mut options = ground.options();
         options.persist_hook = Some(power.clone());
         let local = ground.open_with("a", options).expect("opens");
@@ -173,7 +174,7 @@ fn a_power_cut_takes_the_newest_alone() {
         for n in 0..applied {
             ground.write(&local, &format!("{n}"), None);
         }
-        power.copy(&ground.folder("b")).expect("copied");
+        power.copy(&ground.folder("b").join(DATABASE)).expect("copied");
         let local = ground.open("b");
         let read = ground.restore(&*local);
         let lost = 2 * applied;

@@ -153,6 +153,27 @@ fn a_newer_sequence_may_be_asked_for_meanwhile() {
     ground.assert_same(&local);
 }
 
+/// Commits that came while a restoration was under way lie behind the ends that it took for the record before them.
+#[test]
+fn ends_of_an_earlier_record_are_not_read_to() {
+    let mut ground = Ground::new(1);
+    for n in 0..700 {
+        ground.commit(&format!("{n}"), Some("1"));
+    }
+    let local = ground.open("a");
+    let early = ground.writer.sequence(SHARD);
+    let answer = local.restore(SHARD, early, Duration::ZERO).expect("begins");
+    assert!(matches!(answer, Restored::Behind { .. }), "{answer:?}");
+    for n in 0..700 {
+        ground.commit(&format!("{n}"), Some("2"));
+    }
+    // The first answer after all was read is that it is ready: nothing has to be found missing before.
+    ground
+        .try_restore(&*local, ground.writer.sequence(SHARD), 1)
+        .expect("the state can be restored");
+    ground.assert_same(&local);
+}
+
 #[test]
 fn what_the_log_does_not_keep_any_more_is_not_needed() {
     let mut ground = Ground::new(1);
@@ -204,7 +225,8 @@ fn a_stage_that_comes_back_is_read_again() {
     let local = ground.open_with("a", options).expect("opens");
     // The other stages go on; nothing is missing for them.
     assert_eq!(ground.restore(&*local), 0);
-    assert_eq!(local.get(&ground.account, SHARD, b"k").expect("readable"), None);
+    ground.commit("k", None);
+    ground.restore(&*local);
     drop(local);
     let local = ground.open("a");
     assert!(ground.restore(&*local) > 0);

@@ -16,6 +16,9 @@ enum Followed {
     Held,
 }
 
+/// Followed shards are read on every so many rounds: the log is asked a lot for each of them.
+const ROUNDS: u64 = 5;
+
 impl Shared {
     pub(super) fn standby(&self, at_most: Duration) -> Result<BTreeMap<Shard, u64>, LogError> {
         self.check()?;
@@ -86,14 +89,18 @@ impl Shared {
     /// Until the store closes.
     pub(super) fn keep_tending(self: &Arc<Self>, every: Duration) {
         let mut closing = self.closing.lock();
+        let mut round = 0_u64;
         while !*closing {
             self.closed.wait_for(&mut closing, every);
             if *closing {
                 return;
             }
             parking_lot::MutexGuard::unlocked(&mut closing, || {
-                let tended = self.tend().and_then(|()| self.standby(every).map(drop));
-                if let Err(found) = tended {
+                let followed = match round.is_multiple_of(ROUNDS) {
+                    true => self.standby(every).map(drop),
+                    false => Ok(()),
+                };
+                for found in [self.tend(), followed].into_iter().filter_map(Result::err) {
                     // Followed shards wait, positions stay low: the next round goes on. A write that failed has been
                     // told already.
                     tracing::debug!("tending local state: {found}");
@@ -102,6 +109,7 @@ impl Shared {
             if self.check().is_err() {
                 return;
             }
+            round += 1;
         }
     }
 }

@@ -28,6 +28,7 @@ mod restore;
 mod seat;
 mod wipe;
 
+pub use open::DATABASE;
 pub use options::LocalOptions;
 
 use crate::{advice, stores::Stores};

@@ -1,4 +1,9 @@
 //! Opening the folder, and what it remembers of whose state it holds.
+//!
+//! | in the folder | what |
+//! |---|---|
+//! | `state` | the database |
+//! | `wiped` | what is left of one that is being removed |
 
 use super::{
     Changelog, Local, LocalOptions, Shared,
@@ -6,7 +11,7 @@ use super::{
     holder::Holder,
     seat::Seat,
 };
-use crate::{advice, layout, open, options::Options, stores::Stores};
+use crate::{advice, open, options::Options, stores::Stores};
 use fermata_core::{
     Shard, StageName, changelog, codes, names,
     ports::{Log, LogError},
@@ -15,25 +20,27 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::{Condvar, Mutex};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs, io,
     path::Path,
     sync::{Arc, OnceLock, atomic::AtomicU64},
 };
 
+/// The database, in the folder that was given.
+pub const DATABASE: &str = "state";
+const WIPED: &str = "wiped";
+/// What a folder has that is a database itself.
+const FOREIGN: &str = "keyspaces";
 /// Books are few and written often.
 const BOOKS_MEMTABLE: u64 = 4 * 1024 * 1024;
 
 impl Local {
     /// Opens the folder, making it if need be. State of another cluster, or too old to be caught up, is wiped.
     pub fn open(folder: &Path, options: LocalOptions, log: Arc<dyn Log>) -> Result<Arc<Self>, LogError> {
-        let sizes = Options {
-            cache_bytes: options.cache_bytes,
-            journal_bytes: options.journal_bytes,
-            ..Options::default()
-        };
-        let database = open::database(folder, &sizes)?;
-        let changelogs = changelogs(&options);
+        let database = find(folder, &options)?;
         let tend_every = options.tend_every;
-        let shared = Shared::found(folder, options, log, changelogs, database)?;
+        let shared = Shared::found(folder, options, log, database)?;
+        // What was found stays, whatever happens next.
+        shared.sync()?;
         let shared = Arc::new(shared);
         let own = Holder::new(Arc::clone(&shared));
         let mut local = Self {
@@ -63,54 +70,131 @@ fn changelogs(options: &LocalOptions) -> Vec<Changelog> {
     stages.into_iter().map(each).chain([each(&host)]).collect()
 }
 
-/// What the books say on opening.
-struct Books {
-    keyspace: Keyspace,
+/// An open database and what its books say.
+struct Found {
+    database: Database,
+    books: Keyspace,
     shards: BTreeMap<Shard, Book>,
+    /// Why nothing of it is of use.
+    unfit: Option<String>,
+}
+
+fn find(folder: &Path, options: &LocalOptions) -> Result<Found, LogError> {
+    if folder.join(FOREIGN).exists() {
+        return Err(foreign(folder));
+    }
+    let (path, wiped) = (folder.join(DATABASE), folder.join(WIPED));
+    let made = fs::create_dir_all(folder).and_then(|()| remove(&wiped));
+    made.map_err(|found| unreadable(folder, &found))?;
+    let found = read(&path, options)?;
+    let Some(why) = found.unfit else { return Ok(found) };
+    tracing::warn!(
+        "local state in {} is wiped and restored from the changelogs: {why}",
+        folder.display()
+    );
+    // The whole database at once; removing keyspaces one by one would leave their numbers behind, to be given again.
+    drop((found.books, found.database));
+    let gone = fs::rename(&path, &wiped).and_then(|()| remove(&wiped));
+    gone.map_err(|found| unreadable(folder, &found))?;
+    read(&path, options)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(found) if found.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn read(path: &Path, options: &LocalOptions) -> Result<Found, LogError> {
+    let sizes = Options {
+        cache_bytes: options.cache_bytes,
+        journal_bytes: options.journal_bytes,
+        ..Options::default()
+    };
+    let database = open::database(path, &sizes)?;
+    let here = |found: fjall::Error| unreadable(path, &advice::of(&found, folder));
+    let names = database.list_keyspace_names();
+    if !names.is_empty() && !names.iter().any(|name| &**name == book::KEYSPACE) {
+        return Err(foreign(path));
+    }
+    let often = || KeyspaceCreateOptions::default().max_memtable_size(BOOKS_MEMTABLE);
+    let books = database.keyspace(book::KEYSPACE, often).map_err(here)?;
+    let about = About {
+        format: book::FORMAT,
+        pipeline: options.pipeline.clone(),
+        partitions: options.partitions,
+        identity: options.identity.clone(),
+    };
+    let mut shards = BTreeMap::new();
+    let mut known = None;
+    for entry in books.iter() {
+        let (key, value) = entry.into_inner().map_err(here)?;
+        if *key == *book::ABOUT {
+            known = Some(serde_json::from_slice::<About>(&value).ok());
+        }
+        let shard = (0..options.partitions)
+            .map(Shard)
+            .find(|shard| *book::key(*shard) == *key);
+        if let (Some(shard), Ok(book)) = (shard, serde_json::from_slice::<Book>(&value)) {
+            shards.insert(shard, book);
+        }
+    }
+    let now = options.clock.now();
+    let stale = |book: &Book| book.is_stale(now, options.keep);
+    let unfit = match known {
+        None => {
+            // The first of all that is ever written here.
+            let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
+            batch.insert(&books, book::ABOUT, book::encode(&about));
+            batch.commit().map_err(here)?;
+            None
+        }
+        Some(Some(known)) if known == about => (!shards.is_empty() && shards.values().all(stale)).then(|| {
+            format!(
+                "it was last in step more than {} hours from now",
+                options.keep.as_secs() / 3600
+            )
+        }),
+        Some(Some(known)) => Some(format!("it is of {known}, and not of {about}")),
+        Some(None) => Some("another version of fermata made it".into()),
+    };
+    Ok(Found {
+        database,
+        books,
+        shards,
+        unfit,
+    })
 }
 
 impl Shared {
-    fn found(
-        folder: &Path,
-        options: LocalOptions,
-        log: Arc<dyn Log>,
-        changelogs: Vec<Changelog>,
-        database: Database,
-    ) -> Result<Self, LogError> {
-        let found = |found: fjall::Error| unreadable(folder, &advice::of(&found, folder));
+    fn found(folder: &Path, options: LocalOptions, log: Arc<dyn Log>, found: Found) -> Result<Self, LogError> {
+        let here = |found: fjall::Error| unreadable(folder, &advice::of(&found, folder));
+        let changelogs = changelogs(&options);
         let listed: BTreeSet<&StageName> = changelogs.iter().map(|c| &c.stage).collect();
-        let books = read_books(folder, &options, &database)?;
-        let mut books = match books {
-            Found::Usable(books) => books,
-            Found::Wiped(keyspace) => Books {
-                keyspace,
-                shards: BTreeMap::new(),
-            },
-        };
-        let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
-        for (shard, book) in &mut books.shards {
+        let Found {
+            database,
+            books,
+            mut shards,
+            ..
+        } = found;
+        let mut batch = database.batch().durability(Some(PersistMode::Buffer));
+        for (shard, book) in &mut shards {
             let before = book.clone();
+            // What a stage had is taken out when it comes back: its shards went on without it.
             book.positions.retain(|stage, _| listed.contains(stage));
-            // A stage that came back has state that its shards went on without.
             book.whole &= book.positions.len() == listed.len();
             if *book != before {
-                batch.insert(&books.keyspace, book::key(*shard), book::encode(book));
+                batch.insert(&books, book::key(*shard), book::encode(book));
             }
         }
-        batch.commit().map_err(found)?;
-        // Behind the books: a position must not outlive what it stands for.
-        for name in database.list_keyspace_names() {
-            let namespace = layout::namespace_of(&name);
-            if namespace.is_some_and(|n| !listed.contains(&n.stage) || books.shards.is_empty()) {
-                drop_keyspace(&database, &name).map_err(found)?;
-            }
-        }
-        let stores = Arc::new(Stores::open(database, options.memtable_bytes).map_err(found)?);
+        batch.commit().map_err(here)?;
+        let stores = Arc::new(Stores::open(database, options.memtable_bytes).map_err(here)?);
         let shared = Self {
             folder: folder.into(),
             log,
             stores,
-            books: books.keyspace,
+            books,
             changelogs,
             seats: Vec::new(),
             latest: AtomicU64::new(0),
@@ -124,7 +208,7 @@ impl Shared {
         };
         let mut seats = Vec::new();
         for shard in (0..shared.options.partitions).map(Shard) {
-            let book = books.shards.remove(&shard).unwrap_or_default();
+            let book = shards.remove(&shard).unwrap_or_default();
             let sequence = shared.noted(shard)?;
             seats.push(Mutex::new(Seat::new(book, sequence)));
         }
@@ -132,74 +216,12 @@ impl Shared {
     }
 }
 
-enum Found {
-    Usable(Books),
-    /// Every position is gone.
-    Wiped(Keyspace),
-}
-
-fn read_books(folder: &Path, options: &LocalOptions, database: &Database) -> Result<Found, LogError> {
-    let found = |found: fjall::Error| unreadable(folder, &advice::of(&found, folder));
-    let names = database.list_keyspace_names();
-    if !names.is_empty() && !names.iter().any(|name| &**name == book::KEYSPACE) {
-        return Err(LogError::Fatal(format!(
-            "{}: the folder {} holds a database that is not local state: choose another folder",
-            codes::STATE_FOLDER,
-            folder.display()
-        )));
-    }
-    let often = || KeyspaceCreateOptions::default().max_memtable_size(BOOKS_MEMTABLE);
-    let keyspace = database.keyspace(book::KEYSPACE, often).map_err(found)?;
-    let about = About {
-        format: book::FORMAT,
-        pipeline: options.pipeline.clone(),
-        partitions: options.partitions,
-        identity: options.identity.clone(),
-    };
-    let known = keyspace.get(book::ABOUT).map_err(found)?;
-    // One that cannot be read is one that this version did not write.
-    let known: Option<About> = known.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let mut shards = BTreeMap::new();
-    let mut keys = Vec::new();
-    for entry in keyspace.iter() {
-        let (key, value) = entry.into_inner().map_err(found)?;
-        let shard = (0..options.partitions)
-            .map(Shard)
-            .find(|shard| *book::key(*shard) == *key);
-        if let (Some(shard), Ok(book)) = (shard, serde_json::from_slice::<Book>(&value)) {
-            shards.insert(shard, book);
-        }
-        keys.push(key);
-    }
-    let now = options.clock.now();
-    let why = match &known {
-        Some(known) if *known != about => Some(format!("it is of {known}, and not of {about}")),
-        Some(_) if !shards.is_empty() && shards.values().all(|book| book.is_stale(now, options.keep)) => Some(format!(
-            "it was last in step more than {} hours from now",
-            options.keep.as_secs() / 3600
-        )),
-        Some(_) => return Ok(Found::Usable(Books { keyspace, shards })),
-        None => None,
-    };
-    if let Some(why) = why {
-        tracing::warn!(
-            "local state in {} is wiped and restored from the changelogs: {why}",
-            folder.display()
-        );
-    }
-    // What it knows goes first, in one batch; a process that ends here finds state without positions.
-    let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
-    for key in keys {
-        batch.remove(&keyspace, key);
-    }
-    batch.insert(&keyspace, book::ABOUT, book::encode(&about));
-    batch.commit().map_err(found)?;
-    Ok(Found::Wiped(keyspace))
-}
-
-fn drop_keyspace(database: &Database, name: &str) -> Result<(), fjall::Error> {
-    let keyspace = database.keyspace(name, Default::default)?;
-    database.delete_keyspace(keyspace)
+fn foreign(folder: &Path) -> LogError {
+    LogError::Fatal(format!(
+        "{}: the folder {} holds a database that is not local state: choose another folder",
+        codes::STATE_FOLDER,
+        folder.display()
+    ))
 }
 
 fn unreadable(folder: &Path, found: &dyn std::fmt::Display) -> LogError {

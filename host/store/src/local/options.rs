@@ -21,8 +21,8 @@ pub struct LocalOptions {
     pub keep: Duration,
     /// Tells how old state is.
     pub clock: Arc<dyn Clock>,
-    /// How often positions are looked after and followed shards read on, in a thread of the store's own. `None`: no
-    /// such thread, whoever opened the store calls [`super::Local::tend`] and [`super::Local::standby`].
+    /// How often positions are looked after, and every few times followed shards read on, in a thread of the store's
+    /// own. `None`: no such thread, whoever opened the store calls [`super::Local::tend`] and [`super::Local::standby`].
     pub tend_every: Option<Duration>,
     /// Positions are raised once so many changes lie behind them...
     pub raise_changes: u64,

@@ -2,6 +2,7 @@
 
 mod broker;
 mod doctor;
+mod first_light;
 mod instances;
 mod mistakes;
 mod proxy;

@@ -67,6 +67,14 @@ pub fn offline(
     if !data_dir.is_dir() {
         return Err(not_there(data_dir));
     }
+    if ground::keeps_state(data_dir) {
+        let found = format!(
+            "{} is the folder of a pipeline whose log is on Kafka",
+            data_dir.display()
+        );
+        return Err(Failure::new(codes::LOG_FAILED, Exit::Refused, found)
+            .help("`fermata verify` without --data-dir asks a running server"));
+    }
     let store = ground::open(data_dir, Default::default())?;
     let artifacts = Files::open(data_dir, ".")?;
     let executor = executor::wasm()?;

@@ -162,6 +162,7 @@ impl From<fermata_core::ports::LogError> for Failure {
             LogError::PartitionCount { .. } => (codes::LOG_PARTITIONS, Exit::Refused),
             LogError::UnknownTopic(_) => (codes::HTTP_NOT_FOUND, Exit::NotFound),
             LogError::Away(_) => (codes::LOG_AWAY, Exit::Unreachable),
+            LogError::Trimmed { .. } => (codes::LOG_KAFKA_POSITION, Exit::Failed),
             _ => return Self::coded(codes::LOG_FAILED, error.to_string()),
         };
         Self::new(code, exit, error.to_string())

@@ -42,15 +42,16 @@ impl Setup {
         let address = node.and_then(|n| n.advertise.clone());
         let secret = installation.as_ref().and_then(|i| i.peer_secret.as_ref());
         let peer_secret = secret.map(|secret| secret.reveal().to_owned());
+        let persist_hook = persist::from_environment()?;
         let (data_dir, node, ground) = match installation.filter(|i| i.log == LogKind::Kafka) {
             Some(installation) => {
                 let id = id.map_or_else(|| own_name(&data_dir), Ok)?;
-                let ground = Ground::Kafka(Box::new(Kafka::new(installation)));
+                let ground = Ground::Kafka(Box::new(Kafka::new(installation, persist_hook)));
                 (data_dir.join(pipeline.as_str()), id, ground)
             }
             None => {
                 let options = Options {
-                    persist_hook: persist::from_environment()?,
+                    persist_hook,
                     ..Options::default()
                 };
                 (

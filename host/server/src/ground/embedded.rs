@@ -32,6 +32,7 @@ pub fn stand(options: &Options, site: &Site<'_>) -> Result<Standing, Failure> {
         standby: Arc::new(BTreeMap::new),
         nature: Nature {
             place: format!("log in {}", site.data_dir.display()),
+            alone: true,
             gapless: true,
             probe: None,
             control_wait: CONTROL_WAIT,

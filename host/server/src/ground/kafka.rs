@@ -10,25 +10,32 @@ use fermata_core::{PipelineName, Shard, StageName, codes};
 use fermata_kafka::inspect::{InspectError, Inspector};
 use fermata_kafka::{CreateTopics, KafkaLog, KafkaOptions};
 use fermata_runtime::topics::TopicPlan;
-use fermata_store::{Local, LocalOptions};
+use fermata_store::{Local, LocalOptions, PersistHook};
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Readiness is at most so much older than the broker's absence, besides what a request may wait for.
 const PROBE: Duration = Duration::from_secs(2);
 /// Each look at the control topic is a request.
-const CONTROL_WAIT: Duration = Duration::from_millis(20);
+const CONTROL_WAIT: Duration = Duration::from_millis(50);
 /// Folder of the state, in the pipeline's own.
 const STATE: &str = "state";
 
 /// A cluster, as an installation describes it.
 pub struct Kafka {
     installation: Installation,
+    /// Between local state and the disk, for tests.
+    persist_hook: Option<Arc<dyn PersistHook>>,
 }
 
 impl Kafka {
-    pub fn new(installation: Installation) -> Self {
-        Self { installation }
+    pub fn new(installation: Installation, persist_hook: Option<Arc<dyn PersistHook>>) -> Self {
+        Self {
+            installation,
+            persist_hook,
+        }
     }
 
     pub fn stand(&self, site: &Site<'_>) -> Result<Standing, Unfit> {
@@ -42,17 +49,19 @@ impl Kafka {
         );
         options.keep = TOMBSTONES / 2;
         options.on_fatal = Some(site.fatal.clone());
+        options.persist_hook.clone_from(&self.persist_hook);
         let store = Local::open(&site.data_dir.join(STATE), options, log.clone()).map_err(|e| self.unfit(e))?;
         // Where another instance falls, its shards need only their last changes here.
         store.follow((0..site.manifest.partitions).map(Shard));
         let (sizes, followed) = (log.clone(), store.clone());
         Ok(Standing {
             topics: plan.specs(),
-            sizes: std::sync::Arc::new(move |topic| sizes.max_record_bytes(topic).map(Some)),
+            sizes: Arc::new(move |topic| sizes.max_record_bytes(topic).map(Some)),
             shared: true,
-            standby: std::sync::Arc::new(move || followed.warmth()),
+            standby: Arc::new(move || followed.warmth()),
             nature: Nature {
                 place: format!("log on Kafka at {}", self.installation.kafka["bootstrap.servers"]),
+                alone: false,
                 gapless: false,
                 probe: Some(PROBE),
                 control_wait: CONTROL_WAIT,
@@ -107,6 +116,11 @@ impl Kafka {
         };
         options
     }
+}
+
+/// Does a folder belong to a pipeline whose log is a cluster's?
+pub fn keeps_state(data_dir: &Path) -> bool {
+    data_dir.join(STATE).is_dir()
 }
 
 fn refused(code: &str, error: &InspectError, said: String) -> Unfit {

@@ -4,7 +4,7 @@ mod embedded;
 mod kafka;
 
 pub use embedded::open;
-pub use kafka::Kafka;
+pub use kafka::{Kafka, keeps_state};
 
 use crate::failure::Failure;
 use fermata_core::manifest::Manifest;
@@ -63,6 +63,8 @@ pub type Sizes = Arc<dyn Fn(&TopicName) -> Result<Option<usize>, LogError> + Sen
 pub struct Nature {
     /// As in "pipeline payments · log in fermata-data".
     pub place: String,
+    /// The log has no topics but this pipeline's.
+    pub alone: bool,
     /// Every offset holds a record, so that offsets count them.
     pub gapless: bool,
     /// The log may be away: it is looked at so often, so that readiness knows.

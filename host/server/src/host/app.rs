@@ -7,7 +7,7 @@ use super::watch::Watch;
 use super::weather::Weather;
 use crate::ground::{Nature, Sizes, Standing};
 use fermata_core::manifest::Manifest;
-use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, StateStore};
+use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, StateStore, TopicSpec};
 use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{CommandOutcome, ControlState, ControlView, Controller, Fold};
@@ -41,6 +41,8 @@ pub struct App {
     pub watch: Watch,
     /// Of the log that it stands on.
     pub nature: Nature,
+    /// Those that the pipeline needs.
+    topics: Vec<TopicSpec>,
     pub counts: Counts,
     pub sizes: Sizes,
     pub weather: Arc<Weather>,
@@ -82,10 +84,19 @@ impl App {
             watch: Watch::default(),
             counts: Counts::new(standing.nature.gapless),
             sizes: standing.sizes.clone(),
+            topics: standing.topics.clone(),
             nature: standing.nature.clone(),
             weather: Arc::default(),
             stop,
             appended: Mutex::default(),
+        }
+    }
+
+    /// Topics of this pipeline, and none of another that may lie on the same log.
+    pub fn topics(&self) -> Result<Vec<TopicSpec>, LogError> {
+        match self.nature.alone {
+            true => self.log.topics(),
+            false => Ok(self.topics.clone()),
         }
     }
 

@@ -5,7 +5,6 @@ use fermata_core::manifest::{Count, CountSource, Field};
 use fermata_core::names::Purpose;
 use fermata_core::ports::LogError;
 use fermata_core::{Offset, Shard, TopicName};
-use fermata_runtime::board::Intake;
 use serde_json::{Map, Value};
 
 /// The summary's figures in the manifest's order, which are on disk when this returns.
@@ -71,41 +70,29 @@ fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> Offset {
 /// anything moves.
 pub fn lag(app: &App) -> Result<u64, String> {
     let reports = app.nodes.reports();
-    let open = app.board.directive().intake == Intake::Open;
     let mut lag = 0;
     for stage in &app.manifest.stages {
         for (_, topic) in &stage.inputs {
-            let flows = open || app.manifest.topics.get(topic).is_none_or(|t| !t.head);
             for shard in (0..app.manifest.partitions).map(Shard) {
                 let report = reports.get(&shard);
                 let task = report.and_then(|r| r.tasks.get(&stage.name));
                 let next = task.and_then(|t| t.positions.get(topic)).copied().unwrap_or_default();
-                let idle = report.is_some_and(|r| r.idle);
-                // Whoever is idle has found nothing more; whoever is not will find something.
-                let known = match task.is_some_and(|t| t.paused.is_none()) && flows {
-                    true => Some(idle),
-                    false => None,
-                };
-                lag += waiting(app, topic, shard, next, known)?;
+                let busy = report.is_some_and(|r| !r.idle);
+                lag += waiting(app, topic, shard, next, busy)?;
             }
         }
     }
     Ok(lag)
 }
 
-/// `at_end`: whether all that lies behind `next` is known to be gaps; `None`: it is looked up.
-fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset, at_end: Option<bool>) -> Result<u64, String> {
+/// `busy`: whoever reads there is at work, and what lies behind `next` is not worth a look of its own.
+fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset, busy: bool) -> Result<u64, String> {
     let look = || {
         let bounds = app.log.bounds(topic, shard)?;
         let next = next.max(bounds.start);
-        if next >= bounds.end {
-            return Ok(0);
-        }
-        let gaps = match at_end.filter(|_| !app.nature.gapless) {
-            Some(known) => known,
-            None => !app.nature.gapless && app.log.read(topic, shard, next, 1)?.is_empty(),
-        };
-        Ok(if gaps { 0 } else { bounds.end.0 - next.0 })
+        let dense = app.nature.gapless || busy;
+        let nothing = next >= bounds.end || (!dense && app.log.read(topic, shard, next, 1)?.is_empty());
+        Ok(if nothing { 0 } else { bounds.end.0 - next.0 })
     };
     look().map_err(|e: LogError| e.to_string())
 }
@@ -114,7 +101,7 @@ fn waiting(app: &App, topic: &TopicName, shard: Shard, next: Offset, at_end: Opt
 pub fn heads_read(app: &App) -> Result<bool, String> {
     for topic in app.manifest.heads() {
         for shard in (0..app.manifest.partitions).map(Shard) {
-            if waiting(app, topic, shard, taken_in(app, topic, shard), None)? > 0 {
+            if waiting(app, topic, shard, taken_in(app, topic, shard), false)? > 0 {
                 return Ok(false);
             }
         }

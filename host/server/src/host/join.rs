@@ -90,6 +90,10 @@ pub fn steps(app: &Arc<App>, index: usize, mut worker: Worker) -> impl FnMut() -
             party.met(worker.away());
             Outcome::Again
         }
+        Err(WorkerError::Log(e @ LogError::Trimmed { .. })) => Outcome::Failed(format!(
+            "{}: worker {index} stopped: {e}; records that it had not read yet were removed",
+            codes::LOG_KAFKA_POSITION
+        )),
         Err(e) => Outcome::Failed(format!("worker {index} stopped: {e}")),
     }
 }

@@ -121,6 +121,7 @@ impl Host {
         let waiting = Waiting {
             patience,
             api: api.as_ref(),
+            stop: &stop.clone(),
         };
         let Begun {
             standing,
@@ -273,6 +274,7 @@ fn peers(spec: &HostSpec) -> Arc<dyn Peers> {
 struct Waiting<'a> {
     patience: &'a dyn Patience,
     api: Option<&'a Api>,
+    stop: &'a Stop,
 }
 
 impl Patience for Waiting<'_> {
@@ -280,7 +282,7 @@ impl Patience for Waiting<'_> {
         if let Some(api) = self.api {
             api.wait(why);
         }
-        self.patience.wait(why, pause)
+        !self.stop.asked() && self.patience.wait(why, pause)
     }
 }
 

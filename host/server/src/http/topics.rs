@@ -16,7 +16,7 @@ const MAX_PAGE: usize = 10_000;
 
 pub async fn list(State(app): Shared) -> Answer<Json<Value>> {
     blocking(move || {
-        let topics = app.log.topics()?;
+        let topics = app.topics()?;
         let all = topics
             .iter()
             .map(|spec| describe(&app, spec))
@@ -38,7 +38,7 @@ pub async fn one(State(app): Shared, segments: Segments) -> Answer<Json<Value>> 
 
 /// The topic of that name, or the nearest one as a hint.
 pub fn known(app: &App, name: &str) -> Answer<TopicSpec> {
-    let topics = app.log.topics()?;
+    let topics = app.topics()?;
     match topics.iter().find(|t| t.name.as_str() == name) {
         Some(spec) => Ok(spec.clone()),
         None => Err(Problem::missing("topic", name, topics.iter().map(|t| t.name.as_str()))),

@@ -9,7 +9,7 @@ use fermata_core::{PipelineName, StageName, TopicName, names, ports::LogError};
 use fermata_kafka::{KafkaLog, KafkaOptions};
 use memory::Memory;
 use named::{Named, Prefix};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A log on the broker at `bootstrap`; opened again, it is the same topics by another process's clients.
 pub struct KafkaFixture {
@@ -20,7 +20,7 @@ pub struct KafkaFixture {
 }
 
 /// Stages whose state the cases keep; their changelogs have as many partitions as any case has shards.
-const STAGES: [&str; 6] = ["stage", "copy", "later", "one", "shadow", "two"];
+const STAGES: [&str; 7] = ["host", "stage", "copy", "later", "one", "shadow", "two"];
 const SHARDS: u32 = 8;
 
 impl KafkaFixture {
@@ -30,6 +30,8 @@ impl KafkaFixture {
         let settings = [("bootstrap.servers", bootstrap), ("session.timeout.ms", "6000")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut options = KafkaOptions::new(pipeline, "node", BTreeMap::from(settings));
+        // Of a broker that shares its machine with every other test.
+        options.answer_within = Duration::from_secs(60);
         let prefix = Prefix::of(&options.pipeline);
         // Records of cases are as old as the epoch: by default they would be deleted at once.
         let kept = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);

@@ -1,12 +1,8 @@
 //! On a real Apache Kafka.
 
 mod broker;
-#[path = "kafka/doctor.rs"]
 mod doctor;
-#[path = "kafka/proxy.rs"]
-mod proxy;
-#[path = "kafka/site.rs"]
-mod doctor;
+mod plans;
 mod proxy;
 mod sessions;
 mod site;

@@ -1,13 +1,13 @@
 //! Which topics there are, with how many partitions and for how large records; making and verifying them.
 
 use crate::admin::{Admin, Configs};
-use crate::ends::Ends;
+use crate::ends::{Ends, hear};
 use crate::fault;
 use crate::health::Health;
 use crate::{CreateTopics, KafkaOptions};
 use fermata_core::topics::fits;
 use fermata_core::{
-    TopicName, codes,
+    NewRecord, TopicName, codes,
     ports::{LogError, TopicSpec},
 };
 use parking_lot::Mutex;
@@ -35,8 +35,16 @@ struct Known {
 
 /// `max.message.bytes` of a topic that nobody configured.
 pub(crate) const USUAL_MAX_BYTES: usize = 1_048_588;
-/// What a batch of one record adds to its key, value and headers: batch header, lengths, attributes.
-const FRAME: usize = 1_024;
+/// What a batch of one record adds: its own header and lengths, and lengths for each header.
+const FRAME: usize = 128;
+const HEADER_FRAME: usize = 10;
+/// The same for a record with as many headers as any may have.
+const LARGEST_FRAME: usize = FRAME + 1_100 * HEADER_FRAME;
+
+/// Bytes that a record may take on the wire.
+pub(crate) fn weight(record: &NewRecord) -> usize {
+    record.size() + FRAME + HEADER_FRAME * record.headers.len()
+}
 
 /// A topic's configuration is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +83,13 @@ impl Catalogue {
     /// Asks the brokers; internal topics are left out. `name`: of that one alone.
     pub fn ask(&self, name: Option<&TopicName>) -> Result<BTreeMap<TopicName, Found>, LogError> {
         let asker = self.ends.asker();
-        drop(asker.poll(Duration::ZERO));
+        hear(asker);
         let doing = name.map_or("asking which topics there are".to_owned(), |n| {
             format!("asking about the topic {n}")
         });
         let metadata = asker.fetch_metadata(name.map(TopicName::as_str), self.within);
         let metadata = metadata.map_err(|e| {
-            drop(asker.poll(Duration::ZERO));
+            hear(asker);
             fault::explain(&doing, &e, &self.health)
         })?;
         let mut found = BTreeMap::new();
@@ -134,30 +142,35 @@ impl Catalogue {
         self.known.lock().remove(topic);
     }
 
-    /// The most bytes of key, value and headers that a record of this topic may have.
-    pub fn max_record_bytes(&self, topic: &TopicName) -> Result<usize, LogError> {
-        let known = self.known.lock().get(topic).and_then(|k| k.max_bytes);
-        let max = match known {
-            Some(max) => max,
-            None => {
-                let partitions = self.partitions(topic)?;
-                let max = match self.admin.configs([topic]) {
-                    Ok(configs) => max_bytes(configs.get(topic)),
-                    // Reading configurations is a right of its own; without it the brokers' default is assumed.
-                    Err(LogError::Fatal(_)) => USUAL_MAX_BYTES,
-                    Err(failed) => return Err(failed),
-                };
-                self.known.lock().insert(
-                    topic.clone(),
-                    Known {
-                        partitions,
-                        max_bytes: Some(max),
-                    },
-                );
-                max
-            }
+    /// Partitions, and the most bytes that a record of this topic may take ([`weight`]).
+    pub fn limits(&self, topic: &TopicName) -> Result<(u32, usize), LogError> {
+        let known = self.known.lock().get(topic).copied();
+        if let Some(Known {
+            partitions,
+            max_bytes: Some(max),
+        }) = known
+        {
+            return Ok((partitions, max));
+        }
+        let partitions = self.partitions(topic)?;
+        let max = match self.admin.configs([topic]) {
+            Ok(configs) => max_bytes(configs.get(topic)),
+            // Reading configurations is a right of its own; without it the brokers' default is assumed.
+            Err(LogError::Fatal(_)) => USUAL_MAX_BYTES,
+            Err(failed) => return Err(failed),
         };
-        Ok(max.saturating_sub(FRAME))
+        let known = Known {
+            partitions,
+            max_bytes: Some(max),
+        };
+        self.known.lock().insert(topic.clone(), known);
+        Ok((partitions, max))
+    }
+
+    /// The most bytes of key, value and headers that a record of this topic may have, however many headers it has.
+    pub fn max_record_bytes(&self, topic: &TopicName) -> Result<usize, LogError> {
+        let (_, max) = self.limits(topic)?;
+        Ok(max.saturating_sub(LARGEST_FRAME))
     }
 
     /// The largest batch that every known topic takes.
@@ -200,7 +213,10 @@ impl Catalogue {
             self.admin.create(&missing, &options.topics, options.replication)?;
             self.await_leaders(&missing)?;
         }
-        if options.create != CreateTopics::Never {
+        if options.create == CreateTopics::Never {
+            // How large records may be is worth knowing all the same, where it may be asked.
+            drop(self.differences(topics, options));
+        } else {
             let differences = self.differences(topics, options)?;
             if let (CreateTopics::Verify, [first, rest @ ..]) = (options.create, &differences[..]) {
                 let more = if rest.is_empty() {

@@ -11,6 +11,11 @@ use std::time::Duration;
 
 pub(crate) type Asker = BaseConsumer<Reporting>;
 
+/// Has its context hear what its connections meet: they come one by one, and nobody else polls it.
+pub(crate) fn hear(asker: &Asker) {
+    (0..16).for_each(|_| drop(asker.poll(Duration::ZERO)));
+}
+
 pub(crate) struct Ends {
     committed: Asker,
     uncommitted: Asker,
@@ -42,12 +47,12 @@ impl Ends {
 
     fn watermarks(&self, asker: &Asker, topic: &TopicName, shard: Shard) -> Result<(Offset, Offset), LogError> {
         // The queue of a client without a group holds what its connections meet.
-        drop(asker.poll(Duration::ZERO));
+        hear(asker);
         let found = asker.fetch_watermarks(topic.as_str(), convert::partition(shard), self.within);
         match found {
             Ok((start, end)) => Ok((convert::offset(start), convert::offset(end))),
             Err(error) => {
-                drop(asker.poll(Duration::ZERO));
+                hear(asker);
                 if error.rdkafka_error_code().is_some_and(fault::unknown_topic) {
                     return Err(LogError::UnknownTopic(topic.clone()));
                 }

@@ -49,7 +49,7 @@ pub(crate) fn unknown_topic(code: Code) -> bool {
 pub(crate) fn explain(doing: &str, error: &KafkaError, health: &Health) -> LogError {
     let code = error.rdkafka_error_code();
     // A time-out tells nothing; what the connections met does.
-    for found in [code, health.code()].into_iter().flatten() {
+    for found in [code, health.unwelcome()].into_iter().flatten() {
         if let Some(remedy) = refusal(found) {
             let rights = codes::LOG_KAFKA_RIGHTS;
             return LogError::Fatal(format!(
@@ -83,5 +83,8 @@ mod tests {
             matches!(&said, LogError::Fatal(text) if text.contains("sasl.password") && text.contains("F05")),
             "{said}"
         );
+        health.welcome.store(true, std::sync::atomic::Ordering::Relaxed);
+        let said = explain("asking", &late, &health);
+        assert!(matches!(&said, LogError::Away(text) if text.contains("SASL")), "{said}");
     }
 }

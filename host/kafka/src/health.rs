@@ -5,12 +5,15 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// One for the log, shared by its clients.
 #[derive(Default)]
 pub(crate) struct Health {
     trouble: Mutex<Option<Trouble>>,
+    /// The brokers have let this process in before.
+    pub welcome: AtomicBool,
 }
 
 struct Trouble {
@@ -52,8 +55,12 @@ impl Health {
         })
     }
 
-    /// The code of fresh trouble: a wrong password shows only so, the answer itself is a time-out.
-    pub fn code(&self) -> Option<RDKafkaErrorCode> {
+    /// The code of fresh trouble: a wrong password shows only so, the answer itself is a time-out. Nothing once the
+    /// brokers have let this process in: they refuse for a moment when they restart.
+    pub fn unwelcome(&self) -> Option<RDKafkaErrorCode> {
+        if self.welcome.load(Ordering::Relaxed) {
+            return None;
+        }
         let trouble = self.trouble.lock();
         trouble.as_ref().filter(|t| t.at.elapsed() < FRESH).and_then(|t| t.code)
     }

@@ -95,6 +95,10 @@ impl ProducerContext for Delivering {
 
 /// One call of librdkafka's waits at most so long, so that what else it has to say is heard in between.
 const SLICE: Duration = Duration::from_millis(1_000);
+/// An abort waits for the reports of the records that it drops, which this same thread must hear.
+const ABORT_SLICE: Duration = Duration::from_millis(20);
+/// What the producer has to say is heard one by one; so many at a time.
+const HEARD: usize = 16;
 
 impl Lane {
     /// Connects and initialises: what an earlier producer of this id left open has ended then.
@@ -112,7 +116,7 @@ impl Lane {
         // Without a connection librdkafka would look again only after half a second.
         let left = deadline.saturating_duration_since(Instant::now());
         let connected = lane.producer.client().fetch_cluster_id(left);
-        lane.producer.poll(Duration::ZERO);
+        lane.hear();
         if connected.is_none() {
             let late = KafkaError::MetadataFetch(Code::OperationTimedOut);
             return Err(shared.explain(&doing, &late));
@@ -135,15 +139,29 @@ impl Lane {
         }
     }
 
+    /// Hears reports of failures, and what the connections meet.
+    fn hear(&self) {
+        (0..HEARD).for_each(|_| self.producer.poll(Duration::ZERO));
+    }
+
+    fn attempt(&self, deadline: Instant, call: impl FnMut(Duration) -> KafkaResult<()>) -> Result<(), Failed> {
+        self.repeat(SLICE, deadline, call)
+    }
+
     /// Repeats a call until it succeeds, fails for good, or the deadline has passed.
-    fn attempt(&self, deadline: Instant, mut call: impl FnMut(Duration) -> KafkaResult<()>) -> Result<(), Failed> {
+    fn repeat(
+        &self,
+        slice: Duration,
+        deadline: Instant,
+        mut call: impl FnMut(Duration) -> KafkaResult<()>,
+    ) -> Result<(), Failed> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let result = call(left.min(SLICE));
+            let result = call(left.min(slice));
             let Err(error) = result else {
                 return Ok(());
             };
-            self.producer.poll(Duration::ZERO);
+            self.hear();
             let text = error.to_string();
             let code = error.rdkafka_error_code();
             match &error {
@@ -221,7 +239,11 @@ impl Lane {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let done = flush(&self.producer, left.min(Duration::from_millis(50)));
-            self.producer.poll(Duration::ZERO);
+            if done {
+                self.producer.poll(Duration::ZERO);
+            } else {
+                self.hear();
+            }
             self.delivered()?;
             if done || self.producer.in_flight_count() == 0 {
                 return self.delivered();
@@ -261,7 +283,7 @@ impl Lane {
     }
 
     pub fn abort(&self, deadline: Instant) -> Result<(), Failed> {
-        self.attempt(deadline, |left| self.producer.abort_transaction(left))
+        self.repeat(ABORT_SLICE, deadline, |left| self.producer.abort_transaction(left))
     }
 
     /// Makes room for the offsets of so many records.

@@ -1,9 +1,9 @@
 //! The log as the ports want it.
 
 use crate::appender::Appender;
-use crate::catalogue::{Catalogue, Difference};
+use crate::catalogue::{Catalogue, Difference, weight};
 use crate::commits::Commits;
-use crate::ends::Ends;
+use crate::ends::{Ends, hear};
 use crate::health::Health;
 use crate::readers::Readers;
 use crate::session::KafkaSession;
@@ -14,6 +14,7 @@ use fermata_core::{CommitId, NewRecord, Offset, Record, Shard, TopicName, codes}
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A log on Apache Kafka. What is committed is durable: every replica in sync has it.
@@ -31,10 +32,11 @@ impl KafkaLog {
         let health = Arc::new(Health::default());
         let ends = Arc::new(Ends::open(&options, &health)?);
         let cluster = ends.asker().client().fetch_cluster_id(options.answer_within);
-        drop(ends.asker().poll(Duration::ZERO));
+        hear(ends.asker());
         let servers = options.settings.get("bootstrap.servers").cloned().unwrap_or_default();
         let late = KafkaError::MetadataFetch(Code::OperationTimedOut);
         let cluster = cluster.ok_or_else(|| crate::fault::explain(&format!("reaching {servers}"), &late, &health))?;
+        health.welcome.store(true, Ordering::Relaxed);
         let catalogue = Catalogue::open(&options, &health, ends.clone())?;
         let shared = Arc::new(Shared {
             options,
@@ -67,17 +69,16 @@ impl KafkaLog {
     pub fn differences(&self, topics: &[TopicSpec]) -> Result<Vec<Difference>, LogError> {
         self.shared.catalogue.differences(topics, &self.shared.options)
     }
-
-    fn checked(&self, record: &NewRecord) -> Result<(), LogError> {
-        self.shared.fits(record)
-    }
 }
 
 impl Shared {
     /// Refuses a record for what does not exist, or larger than its topic takes.
     pub fn fits(&self, record: &NewRecord) -> Result<(), LogError> {
-        self.catalogue.check(&record.topic, record.shard)?;
-        let (size, most) = (record.size(), self.catalogue.max_record_bytes(&record.topic)?);
+        let (partitions, most) = self.catalogue.limits(&record.topic)?;
+        if record.shard.0 >= partitions {
+            return self.catalogue.check(&record.topic, record.shard);
+        }
+        let size = weight(record);
         if size > most {
             return Err(LogError::Fatal(format!(
                 "{}: a record of {size} bytes is larger than {} takes ({most}): raise its max.message.bytes",
@@ -120,7 +121,7 @@ impl Log for KafkaLog {
                 commit: self.shared.commits.last(),
             });
         }
-        records.iter().try_for_each(|record| self.checked(record))?;
+        records.iter().try_for_each(|record| self.shared.fits(record))?;
         self.appender.append(records)
     }
 

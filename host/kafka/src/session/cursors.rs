@@ -22,6 +22,8 @@ pub(super) struct Cursor {
     pub moved: Instant,
     /// Up to here there is nothing that could have come.
     pub clean: Offset,
+    /// There was something to read when it was last looked for, and it has not come yet.
+    pub owed: bool,
 }
 
 #[derive(Default)]
@@ -69,6 +71,7 @@ impl Cursors {
             armed: false,
             moved: Instant::now(),
             clean: Offset(0),
+            owed: false,
         };
         if let Some(old) = topic.cursors.insert(shard, cursor) {
             (self.records, self.bytes) = without(self.records, self.bytes, &old);
@@ -100,7 +103,7 @@ impl Cursors {
         for topic in &mut self.topics {
             for (shard, cursor) in &mut topic.cursors {
                 cursor.armed = !topic.paused.contains(shard);
-                cursor.moved = now;
+                (cursor.moved, cursor.owed) = (now, false);
                 if cursor.armed {
                     places.push((topic.name.clone(), *shard, cursor.next));
                 } else if let Some(first) = cursor.waiting.front().map(|r| r.offset) {
@@ -153,7 +156,7 @@ impl Cursors {
         self.records += 1;
         self.bytes += record.size();
         cursor.next = record.offset.next();
-        cursor.moved = Instant::now();
+        (cursor.moved, cursor.owed) = (Instant::now(), false);
         cursor.waiting.push_back(record);
     }
 

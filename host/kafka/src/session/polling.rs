@@ -75,8 +75,9 @@ impl KafkaSession {
     fn assigned(&mut self, places: &[(String, i32)]) -> Result<(), LogError> {
         let doing = "taking shards over";
         // Nothing is read before the worker says where from.
-        let nothing = self.member.assign(&TopicPartitionList::new());
-        nothing.map_err(|e| self.shared.explain(doing, &e))?;
+        if let Err(error) = self.member.assign(&TopicPartitionList::new()) {
+            return Err(self.fenced(format!("{doing}: {error}")));
+        }
         let mut parts: BTreeMap<Shard, BTreeSet<&str>> = BTreeMap::new();
         for (topic, partition) in places {
             parts.entry(convert::shard(*partition)).or_default().insert(topic);
@@ -90,10 +91,7 @@ impl KafkaSession {
             );
         }
         let Some(name) = self.member.group_metadata() else {
-            return Err(LogError::Away(format!(
-                "{doing}: the group has no coordinator{}",
-                self.shared.health.last()
-            )));
+            return Err(self.fenced(format!("{doing}: the member is in no group")));
         };
         self.coming = Some(Coming {
             shards: shards.into_iter().map(|(shard, _)| shard).collect(),

@@ -5,8 +5,8 @@ use fermata_core::ports::LogError;
 use std::time::Instant;
 
 impl KafkaSession {
-    /// Looks at the partition that has been silent the longest. When nothing came though there is something to read,
-    /// the session is over, and the next has another consumer.
+    /// Looks at the partition that has been silent the longest. When there was something to read, and it has not come
+    /// by the next look, the session is over, and the next has another consumer.
     pub(super) fn watch(&mut self) -> Result<(), LogError> {
         let after = self.shared.options.stalled_after;
         // One look at a time: each asks the brokers.
@@ -20,26 +20,26 @@ impl KafkaSession {
         if moved.elapsed() < after {
             return Ok(());
         }
-        let (next, clean) = match self.cursors.get(&topic, shard) {
-            Some(cursor) => (cursor.next, cursor.clean),
+        let (next, clean, owed) = match self.cursors.get(&topic, shard) {
+            Some(cursor) => (cursor.next, cursor.clean, cursor.owed),
             None => return Ok(()),
         };
         let (_, end) = self.shared.ends.stable(&topic, shard)?;
-        let mut stalled = false;
+        let mut missing = false;
         if end > next && end > clean {
             // Markers and aborted records are not delivered to anybody.
             let found = self.readers.read(&self.shared, &(topic.clone(), shard), next, 1)?;
-            stalled = !found.is_empty();
+            missing = !found.is_empty();
         }
-        if stalled {
-            let silent = moved.elapsed().as_secs();
-            return Err(self.fenced(format!(
-                "the consumer has read nothing of {topic}/{shard} for {silent} s"
-            )));
+        if missing && owed {
+            let why = format!("the consumer reads nothing of {topic}/{shard}, though there is something to read");
+            return Err(self.fenced(why));
         }
         if let Some(cursor) = self.cursors.get_mut(&topic, shard) {
-            cursor.clean = end;
-            cursor.moved = Instant::now();
+            (cursor.moved, cursor.owed) = (Instant::now(), missing);
+            if !missing {
+                cursor.clean = end;
+            }
         }
         Ok(())
     }

@@ -4,15 +4,17 @@ use fermata_core::manifest::parse::parse;
 use fermata_core::ports::Log;
 use fermata_runtime::worker::topics;
 use fermata_store::{Embedded, Options};
-use fermata_tests::bad_input::{Native, append, cases, check};
+use fermata_tests::bad_input::{append, cases, check};
 use fermata_tests::harness::{Server, ServerSpec, Topics};
+use fermata_tests::native::Native;
+use fermata_tests::simulation::manifest;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[test]
 fn each_kind_ends_with_its_code_in_native_stages() {
-    let mut native = Native::start();
+    let mut native = Native::start(manifest(), fermata_native::registry());
     let now = native.now();
     let sent = append(&native.log, native.manifest.partitions, now, cases(now));
     native.settle();

@@ -2,7 +2,8 @@
 
 mod broker;
 mod doctor;
-mod plans;
+mod instances;
+mod mistakes;
 mod proxy;
 mod sessions;
 mod site;

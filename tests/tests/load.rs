@@ -31,30 +31,7 @@ fn now() -> String {
 fn every_share_of_bad_input_ends_as_it_is_named_and_the_sums_agree() {
     let (_dir, server) = payments();
     let cli = server.cli();
-    let kinds = [
-        "bad-json",
-        "missing-field",
-        "unknown-version",
-        "bad-amount",
-        "bad-currency",
-        "bad-time",
-        "too-old",
-        "same-account",
-        "too-large",
-        "duplicate-id",
-        "repeated",
-        "unknown-account",
-        "insufficient-funds",
-        "account-frozen",
-        "account-closed",
-        "currency-mismatch",
-        "amount-overflow",
-        "key-mismatch",
-        "unknown-type",
-        "exists",
-        "balance-not-zero",
-        "no-limit",
-    ];
+    let kinds: Vec<&str> = include_str!("../../stages/generator/bad-input.txt").lines().collect();
     let shares: Vec<String> = kinds.iter().map(|kind| format!("bad.{kind}=0.04")).collect();
     let mut args = vec![
         "generate",

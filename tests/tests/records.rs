@@ -2,15 +2,11 @@
 
 use fermata_core::manifest::parse::parse;
 use fermata_core::names::{Purpose, headers};
-use fermata_core::ports::Namespace;
-use fermata_core::ports::{Artifacts, Executor, Log, NoProbe, StateRead, StateStore};
+use fermata_core::ports::{Log, Namespace, StateRead};
 use fermata_core::{NewRecord, Record, Shard, StageName, Timestamp, TopicName};
-use fermata_native::{NativeArtifacts, NativeExecutor, Registry};
-use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
-use fermata_runtime::control::config_json;
-use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, topics};
+use fermata_native::Registry;
 use fermata_stage::{Context, Description, Due, Emission, Input, Rejection, Stage, StoreDecl};
-use fermata_tests::simulated::{Faults, Mode, Simulated};
+use fermata_tests::native::Native;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,61 +105,21 @@ impl Stage for Echo {
     }
 }
 
-struct Bench {
-    log: Simulated,
-    worker: Worker,
-}
+struct Bench(Native);
 
 impl Bench {
     fn new() -> Self {
         let manifest = Arc::new(parse("tally.toml", MANIFEST).expect("a valid manifest"));
-        let log = Simulated::new(1, Mode::Kafka, Faults::NONE);
-        log.ensure(&topics(&manifest)).expect("no faults");
-        let registry = Registry::empty().stage::<Tally>().stage::<Echo>();
-        let (artifacts, executor) = (NativeArtifacts::new(&registry), NativeExecutor::new(registry));
-        let stages = manifest.stages.iter().map(|stage| {
-            let artifact = artifacts.resolve(&stage.component).expect("registered");
-            let version = executor
-                .prepare(&artifact, &config_json(stage), &stage.limits)
-                .expect("whole");
-            let config_json = config_json(stage);
-            let directive = StageDirective {
-                version,
-                config_json,
-                deployment: 0,
-                rollback: false,
-                second_opinion: None,
-            };
-            (stage.name.clone(), directive)
-        });
-        let directive = Directive {
-            epoch: 1,
-            intake: Intake::Open,
-            draining: false,
-            stages: stages.collect(),
-        };
-        let worker = Worker::join(WorkerSpec {
-            index: 0,
-            node: "test".into(),
+        Self(Native::start(
             manifest,
-            log: Arc::new(log.clone()),
-            store: Arc::new(log.clone()) as Arc<dyn StateStore>,
-            clock: log.clock(),
-            board: Arc::new(Board::new(directive)),
-            engine_name: "native".into(),
-            probe: Arc::new(NoProbe),
-            batch: BatchLimits::default(),
-        });
-        Self {
-            log,
-            worker: worker.expect("no faults"),
-        }
+            Registry::empty().stage::<Tally>().stage::<Echo>(),
+        ))
     }
 
     fn send(&self, key: &str, value: &str) {
-        let (topic, clock) = (topic("in"), self.log.clock());
+        let topic = topic("in");
         let (key, value) = (Some(key.to_owned().into()), Some(value.to_owned().into()));
-        let timestamp = Timestamp(fermata_core::ports::Clock::now(&*clock).0);
+        let timestamp = Timestamp(self.0.now());
         let record = NewRecord {
             topic,
             shard: Shard(0),
@@ -172,16 +128,11 @@ impl Bench {
             value,
             headers: Vec::new(),
         };
-        self.log.append(vec![record]).expect("no faults");
+        self.0.log.append(vec![record]).expect("no faults");
     }
 
     fn settle(&mut self) {
-        for _ in 0..100 {
-            if self.worker.step(Duration::ZERO).expect("the worker goes on") == Progress::Idle {
-                return;
-            }
-        }
-        panic!("the worker does not come to rest");
+        self.0.settle();
     }
 
     fn read(&self, name: &str) -> Vec<Record> {
@@ -190,7 +141,8 @@ impl Bench {
         } else {
             topic(name)
         };
-        self.log
+        self.0
+            .log
             .read(&topic, Shard(0), fermata_core::Offset(0), 1_000)
             .expect("no faults")
     }
@@ -202,7 +154,8 @@ impl Bench {
             store: "counts".into(),
             schema: 1,
         };
-        self.log
+        self.0
+            .log
             .get(&namespace, Shard(0), key)
             .expect("no faults")
             .map(|v| v.to_vec())
@@ -298,9 +251,9 @@ fn a_timer_fires_once_and_its_rejection_is_a_dead_letter() {
     bench.send("k", "later");
     bench.settle();
     assert!(bench.read("dlq").is_empty());
-    bench.log.clock().advance(Duration::from_secs(2));
+    bench.0.log.clock().advance(Duration::from_secs(2));
     bench.settle();
-    bench.log.clock().advance(Duration::from_secs(5));
+    bench.0.log.clock().advance(Duration::from_secs(5));
     bench.settle();
     let letters = bench.read("dlq");
     assert_eq!(letters.len(), 1, "{letters:?}");

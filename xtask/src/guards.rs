@@ -1,18 +1,20 @@
 //! `guards`: takes each guard of exactly-once out, in a copy of the tree, and wants the test named for it to go red.
 
+mod copy;
+
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
+
+use copy::Copy;
+use miette::{IntoDiagnostic, Result, WrapErr, bail};
+use serde::Deserialize;
+
+use crate::{run, server, workspace};
 
 /// Seeds that a test of the simulation may need: some guards are seldom missed.
 const SEEDS: &str = "20000";
 /// How the simulation's test says which seed found it.
 const FOUND: &str = "first failing seed: ";
-
-use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
-use serde::Deserialize;
-
-use crate::{run, server, workspace};
 
 /// Take out each guard of exactly-once and see its test fail.
 #[derive(clap::Args)]
@@ -52,8 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
         .into_diagnostic()
         .wrap_err("tests/guards.toml")?;
     let table: Table = toml::from_str(&text).into_diagnostic().wrap_err("tests/guards.toml")?;
-    let copy = workspace::target().join("guards/tree");
-    copy_tree(&root, &copy)?;
+    let copy = Copy::make(&root, &workspace::target())?;
     let chosen = table
         .guard
         .iter()
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut tame = Vec::new();
     println!("{:<34} {:<34} WITHOUT IT", "GUARD", "TEST");
     for guard in chosen {
-        let verdict = match without(guard, &root, &copy)? {
+        let verdict = match without(guard, &copy)? {
             Verdict::Green => {
                 tame.push(guard.name.as_str());
                 "STILL GREEN".to_owned()
@@ -77,30 +78,6 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The files that git knows of, with those not yet committed.
-fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
-    let mut git = Command::new("git");
-    git.current_dir(root)
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
-    let listed = run::output(&mut git).ok_or_else(|| miette!("git does not list the files of {}", root.display()))?;
-    for file in listed.lines() {
-        let (from, to) = (root.join(file), copy.join(file));
-        if !from.is_file() {
-            continue;
-        }
-        let wanted = fs::read(&from).into_diagnostic()?;
-        // A file that is the same keeps its time, so that cargo does not build it again.
-        if fs::read(&to).is_ok_and(|found| found == wanted) {
-            continue;
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).into_diagnostic()?;
-        }
-        fs::write(&to, wanted).into_diagnostic()?;
-    }
-    Ok(())
-}
-
 /// What the test said of a tree without the guard.
 enum Verdict {
     Green,
@@ -110,8 +87,10 @@ enum Verdict {
     },
 }
 
-fn without(guard: &Guard, root: &Path, copy: &Path) -> Result<Verdict> {
-    let whole = fs::read_to_string(root.join(&guard.file))
+fn without(guard: &Guard, copy: &Copy) -> Result<Verdict> {
+    // Of the copy, not of the tree: that may be worked on meanwhile.
+    let file = copy.tree.join(&guard.file);
+    let whole = fs::read_to_string(&file)
         .into_diagnostic()
         .wrap_err_with(|| guard.file.clone())?;
     let found = whole.matches(&guard.from).count();
@@ -122,22 +101,23 @@ fn without(guard: &Guard, root: &Path, copy: &Path) -> Result<Verdict> {
             guard.file
         );
     }
-    let file = copy.join(&guard.file);
     fs::write(&file, whole.replace(&guard.from, &guard.to)).into_diagnostic()?;
     let verdict = judge(guard, copy);
     fs::write(&file, whole).into_diagnostic()?;
     verdict
 }
 
-fn judge(guard: &Guard, copy: &Path) -> Result<Verdict> {
+fn judge(guard: &Guard, copy: &Copy) -> Result<Verdict> {
     let cargo = || {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(copy).env("CARGO_TARGET_DIR", workspace::target());
-        cargo.args(["test", "--release", "--package", &guard.package]);
+        cargo.current_dir(&copy.tree).env("CARGO_TARGET_DIR", &copy.target);
+        cargo.args(["test", "--release"]);
+        // A target of the whole workspace, whose features are those of every other build: with others, cargo would
+        // build wasmtime again. Unit tests are built of their package alone, which the stages' packages are cheap at.
         match (guard.target.as_deref(), guard.package == workspace_tests()) {
-            (Some(target), _) => cargo.args(["--test", target]),
-            (None, true) => cargo.args(["--test", "main"]),
-            (None, false) => cargo.arg("--lib"),
+            (Some(target), _) => cargo.args(["--workspace", "--test", target]),
+            (None, true) => cargo.args(["--workspace", "--test", "main"]),
+            (None, false) => cargo.args(["--package", &guard.package, "--lib"]),
         };
         server::with_bundles(&mut cargo);
         cargo

@@ -83,7 +83,8 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn tests() -> Command {
     let mut cargo = run::cargo();
-    cargo.args(["test", "--release", "--package", "fermata-tests", "--test", "main"]);
+    // Of the whole workspace, as the server is built: with other features cargo would build wasmtime again.
+    cargo.args(["test", "--release", "--workspace", "--test", "main"]);
     cargo
 }
 

@@ -51,6 +51,11 @@ pub enum Verb {
     Release(Parked),
     /// Makes a dead letter of the first parked record of a key, then goes on as `Release`.
     Skip(Parked),
+    /// The workers of an instance leave the group, each when its shards are warm elsewhere or the time is up.
+    Evacuate {
+        node: String,
+        timeout_ms: u64,
+    },
 }
 
 /// Which parked records.
@@ -222,6 +227,19 @@ pub enum Fact {
     /// Stages and tasks that had stopped by themselves try again.
     Retried {
         by: String,
+    },
+    /// An instance gives its shards away. It ends with the process: what starts under that name later works again.
+    Evacuating {
+        node: String,
+        incarnation: Uuid,
+        by: String,
+        timeout_ms: u64,
+    },
+    /// It holds none any more, or is gone.
+    Evacuated {
+        node: String,
+        incarnation: Uuid,
+        took_ms: u64,
     },
     /// A command that changes nothing: refused (stale epoch, unknown stage, another deployment running).
     Refused {

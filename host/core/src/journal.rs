@@ -6,6 +6,7 @@ use crate::manifest::{AtLimit, OnFailure, Quarantine};
 use crate::output_hash::OutputHash;
 use crate::{Digest, Offset, Sequence, Shard, StageName, TopicName, VersionId};
 use prost::Message;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// First byte of every journal record; another value is another format.
@@ -103,6 +104,23 @@ pub struct TaskEntry {
     /// Faults since the last record that the task passed.
     #[prost(uint32, tag = "12")]
     pub faults_in_a_row: u32,
+    /// How much the task keeps in its stores and as timers after this transaction.
+    #[prost(message, repeated, tag = "13")]
+    pub stores: Vec<StoreBytes>,
+    /// The task paused before all timers due at its last tick had fired: those that had not stay set.
+    #[prost(bool, tag = "14")]
+    pub timers_stopped: bool,
+}
+
+/// Bytes of one store of a task, keys and values: no fewer than there are.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct StoreBytes {
+    #[prost(string, tag = "1")]
+    pub store: String,
+    #[prost(uint32, tag = "2")]
+    pub schema: u32,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
 }
 
 /// [`crate::manifest::Quarantine`], as it was: a replay must park what was parked.
@@ -122,7 +140,8 @@ pub struct QuarantineEntry {
 }
 
 /// What a task has done about an order to release or skip parked records.
-#[derive(Clone, PartialEq, Eq, Message)]
+#[derive(Clone, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Unparking {
     /// Number of the order, from 1; 0: none was met yet.
     #[prost(uint64, tag = "1")]
@@ -156,7 +175,8 @@ pub struct Position {
 }
 
 /// Cumulative counters of a task.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Counts {
     /// Records and timers processed, whatever came of them (skipped ones not counted).
     #[prost(uint64, tag = "1")]

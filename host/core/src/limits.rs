@@ -16,7 +16,8 @@ pub struct Limits {
     pub outputs: u32,
     /// Bytes of all emissions of one record or timer.
     pub output_bytes: u64,
-    /// Committed state of one task, in bytes.
+    /// State of one task, in bytes: keys and values of its stores, and its timers. A record that would leave more behind,
+    /// and more than there was before it, is a fault.
     pub state: u64,
     /// So many faults of a task in a row make the stage suspect: the last record that it passed is tried again.
     pub faults_in_a_row: u32,

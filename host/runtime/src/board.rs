@@ -1,6 +1,7 @@
 //! All that workers and the control plane share: wishes go down as one [`Directive`], facts come up as
 //! [`ShardReport`]s and [`WorkerEvent`]s. Level-triggered: a worker that missed a step reads the newest wish.
 
+use crate::tenure::Tenure;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use fermata_core::control::Parked;
@@ -8,6 +9,7 @@ use fermata_core::journal::{Counts, Receipt, Unparking};
 use fermata_core::ports::Version;
 use fermata_core::{CommitId, Identity, Offset, Sequence, Shard, StageName, TopicName, VersionId};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -64,20 +66,24 @@ pub struct StageDirective {
     pub second_opinion: Option<Arc<dyn Version>>,
 }
 
-/// What the owner of a shard last committed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the owner of a shard last committed. Other instances read it as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct ShardReport {
     pub worker: usize,
     /// Epoch of the directive that the worker obeyed in its last step.
     pub epoch: u64,
     pub sequence: Sequence,
+    /// On the log of this process: it says nothing to another.
+    #[serde(skip)]
     pub commit: CommitId,
     /// The last step found nothing to do, and no batch is open.
     pub idle: bool,
     pub tasks: BTreeMap<StageName, TaskReport>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct TaskReport {
     pub version: Option<VersionId>,
     pub deployment: u64,
@@ -85,6 +91,7 @@ pub struct TaskReport {
     /// Next offset to read of each input topic.
     pub positions: BTreeMap<TopicName, Offset>,
     /// Why the task does not go on, when it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
     /// The last order to release or skip parked records, as far as it is carried out.
     pub unparking: Unparking,
@@ -143,16 +150,22 @@ pub struct Board {
     reports: Mutex<BTreeMap<Shard, ShardReport>>,
     events: (Sender<WorkerEvent>, Receiver<WorkerEvent>),
     pub meters: crate::worker::meters::Meters,
+    pub tenure: Tenure,
 }
 
 impl Board {
+    /// Of the only instance.
     pub fn new(first: Directive) -> Self {
+        Self::with(first, Tenure::sole())
+    }
+    pub fn with(first: Directive, tenure: Tenure) -> Self {
         Self {
             directive: ArcSwap::from_pointee(first),
             orders: ArcSwap::default(),
             reports: Mutex::default(),
             events: unbounded(),
             meters: Default::default(),
+            tenure,
         }
     }
     pub fn directive(&self) -> Arc<Directive> {

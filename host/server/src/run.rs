@@ -36,6 +36,7 @@ pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit,
     );
     spec.workers = workers;
     spec.node = setup.node;
+    spec.peer_secret = setup.peer_secret;
     spec.listener = Some(listener);
     spec.probe = hold::from_environment()?;
     spec.ground = setup.ground;
@@ -98,7 +99,10 @@ impl Patience for Waiting<'_> {
         }
         let mut said = self.said.lock();
         if said.is_empty() {
-            self.talk.say(format!("API http://{}/api/v1/pipelines   not ready yet: /readyz says why", self.address));
+            self.talk.say(format!(
+                "API http://{}/api/v1/pipelines   not ready yet: /readyz says why",
+                self.address
+            ));
         }
         if *said != why {
             self.talk.say(format!(

@@ -7,6 +7,7 @@ use crate::host::persist;
 use crate::installation::{DATA_DIR, Installation, LogKind};
 use fermata_core::PipelineName;
 use fermata_core::codes;
+use fermata_runtime::nodes::NodeSpec;
 use fermata_store::Options;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ const NODE_FILE: &str = "node-id";
 pub struct Setup {
     /// For this pipeline alone.
     pub data_dir: PathBuf,
-    pub node: String,
+    pub node: NodeSpec,
+    pub peer_secret: Option<String>,
     pub workers: usize,
     pub listen: SocketAddr,
     pub ground: Ground,
@@ -37,6 +39,9 @@ impl Setup {
         let workers = args.workers.map(usize::from).or(node.map(|n| n.workers));
         let listen = args.listen.or(installation.as_ref().map(|i| i.listen));
         let id = node.and_then(|n| n.id.clone());
+        let address = node.and_then(|n| n.advertise.clone());
+        let secret = installation.as_ref().and_then(|i| i.peer_secret.as_ref());
+        let peer_secret = secret.map(|secret| secret.reveal().to_owned());
         let (data_dir, node, ground) = match installation.filter(|i| i.log == LogKind::Kafka) {
             Some(installation) => {
                 let id = id.map_or_else(|| own_name(&data_dir), Ok)?;
@@ -57,7 +62,13 @@ impl Setup {
         };
         Ok(Self {
             data_dir,
-            node,
+            node: NodeSpec {
+                name: node,
+                address,
+                version: crate::VERSION.to_owned(),
+                ..NodeSpec::alone()
+            },
+            peer_secret,
             workers: threads(workers.unwrap_or(WORKERS)),
             listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("a constant address")),
             ground,

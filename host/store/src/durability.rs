@@ -9,6 +9,7 @@ use fermata_core::{CommitId, codes, ports::LogError};
 use fjall::{Database, PersistMode};
 use parking_lot::{Condvar, Mutex};
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -27,6 +28,8 @@ pub(crate) struct Durability {
     /// Whoever waits for records must hear of a failure too.
     pulse: Arc<Pulse>,
     hook: Option<Arc<dyn PersistHook>>,
+    /// Where the database is.
+    dir: PathBuf,
 }
 
 pub(crate) const WRITING: &str = "writing a batch";
@@ -39,7 +42,7 @@ struct Marks {
 
 impl Durability {
     /// `last`: the newest commit that was found when the database was opened; see [`Self::claim`].
-    pub fn new(last: u64, options: &Options, pulse: Arc<Pulse>) -> Self {
+    pub fn new(last: u64, dir: &Path, options: &Options, pulse: Arc<Pulse>) -> Self {
         Self {
             marks: Mutex::new(Marks {
                 committed: last,
@@ -53,6 +56,7 @@ impl Durability {
             on_fatal: options.on_fatal.clone(),
             pulse,
             hook: options.persist_hook.clone(),
+            dir: dir.to_owned(),
         }
     }
 
@@ -102,7 +106,7 @@ impl Durability {
 
     /// The database did not take a write.
     pub fn refused(&self, doing: &str, found: &fjall::Error) -> LogError {
-        self.fail(doing, &advice::of(found))
+        self.fail(doing, &advice::of(found, &self.dir))
     }
 
     pub fn fail(&self, doing: &str, found: &dyn std::fmt::Display) -> LogError {

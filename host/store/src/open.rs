@@ -84,7 +84,7 @@ pub(crate) fn database(dir: &Path, options: &Options) -> Result<Database, LogErr
             codes::LOG_LOCKED,
             dir.display()
         )),
-        other => failed(dir, "opening the database", &advice::of(&other)),
+        other => failed(dir, "opening the database", &advice::of(&other, dir)),
     })
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn read_all(dir: &Path, database: Database, options: Options) -> Resu
     let pulse = Arc::new(Pulse::default());
     let state = Stores::open(database.clone(), options.state_memtable_bytes).map_err(here)?;
     let state = Arc::new(state);
-    let durability = Durability::new(last, &options, Arc::clone(&pulse));
+    let durability = Durability::new(last, dir, &options, Arc::clone(&pulse));
     let shared = Shared {
         database,
         meta,

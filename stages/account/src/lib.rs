@@ -16,7 +16,7 @@ mod credit;
 mod debit;
 mod describe;
 mod queue;
-mod state;
+pub mod state;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod convert;
 mod executor;
 mod generator;
 mod instance;
+mod memory;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -26,5 +27,6 @@ pub use artifacts::NativeArtifacts;
 pub use builtin::registry;
 pub use component::{NativeGenerator, NativeStage};
 pub use executor::NativeExecutor;
+pub use memory::Memory;
 pub use registry::{Registry, component_bytes};
 pub use validator::NativeValidator;

@@ -1,99 +1,29 @@
 //! A stage of closures behind the port, as the runtime would drive it.
 
-use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use fermata_core::limits::Limits;
-use fermata_core::ports::{
-    Artifact, Artifacts, Executor, Failure, HostCalls, Instance, LogLevel, PrepareError, Refused,
-};
+use fermata_core::ports::{Artifact, Artifacts, Executor, Failure, HostCalls, Instance, PrepareError, Refused};
 use fermata_core::{Fault, FaultCode, Input, Timestamp};
 use fermata_stage::{Description, Emission, Rejection, StoreDecl};
 
-use crate::{NativeArtifacts, NativeExecutor, NativeStage, Registry};
+use crate::{Memory, NativeArtifacts, NativeExecutor, NativeStage, Registry};
 
 /// One store; every other one is refused.
-#[derive(Default)]
-struct Host(BTreeMap<Vec<u8>, Vec<u8>>);
-
-fn only_seen(store: &str) -> Result<(), Refused> {
-    match store {
-        "seen" => Ok(()),
-        "broken" => Err(Refused::Host("disk gone".into())),
-        other => Err(Refused::Fault(Fault::new(
+fn host() -> Box<dyn HostCalls> {
+    let refuse = |store: &str| match store {
+        "seen" => None,
+        "broken" => Some(Refused::Host("disk gone".into())),
+        other => Some(Refused::Fault(Fault::new(
             FaultCode::Contract,
             format!("store {other} is not declared"),
         ))),
-    }
-}
-
-impl HostCalls for Host {
-    fn id(&self) -> &str {
-        "head/0/7"
-    }
-    fn root(&self) -> (&str, Timestamp) {
-        ("head/0/7", Timestamp(5))
-    }
-    fn now(&self) -> Timestamp {
-        Timestamp(9)
-    }
-    fn random(&mut self) -> u64 {
-        4
-    }
-    fn get(&mut self, store: &str, key: &[u8]) -> Result<Option<Bytes>, Refused> {
-        only_seen(store)?;
-        Ok(self.0.get(key).cloned().map(Bytes::from))
-    }
-    fn put(&mut self, store: &str, key: &[u8], value: &[u8]) -> Result<(), Refused> {
-        only_seen(store)?;
-        self.0.insert(key.to_vec(), value.to_vec());
-        Ok(())
-    }
-    fn delete(&mut self, store: &str, key: &[u8]) -> Result<(), Refused> {
-        only_seen(store)?;
-        self.0.remove(key);
-        Ok(())
-    }
-    fn scan(
-        &mut self,
-        store: &str,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: u32,
-    ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
-        only_seen(store)?;
-        let entries = self
-            .0
-            .iter()
-            .filter(|(k, _)| k.starts_with(prefix) && after.is_none_or(|a| k.as_slice() > a));
-        Ok(entries
-            .take(limit as usize)
-            .map(|(k, v)| (k.clone().into(), v.clone().into()))
-            .collect())
-    }
-    fn set_timer(&mut self, _: &str, _: Timestamp, _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn cancel_timer(&mut self, _: &str) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn add(&mut self, _: &str, _: &[String], _: u64) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn set(&mut self, _: &str, _: &[String], _: i64) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn observe(&mut self, _: &str, _: &[String], _: f64) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn log(&mut self, _: LogLevel, _: &str) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
+    };
+    Box::new(Memory {
+        refuse: Some(refuse),
+        ..Memory::default()
+    })
 }
 
 /// Counts records by key and does on demand what a stage must not do.
@@ -147,10 +77,10 @@ fn bench() -> Bench {
 impl Bench {
     fn fails(&self, value: &str) -> (Failure, Box<dyn Instance>) {
         let mut instance = self.version.instantiate().unwrap();
-        let called = instance.process(record(value), Box::<Host>::default());
+        let called = instance.process(record(value), host());
         // The host comes back whatever happened: the worker undoes the record's writes in it.
-        let host = called.host.into_any().downcast::<Host>().unwrap();
-        assert_eq!(host.0.len(), 1, "the write before the failure is there");
+        let host = called.host.into_any().downcast::<Memory>().unwrap();
+        assert_eq!(host.stores["seen"].len(), 1, "the write before the failure is there");
         (called.result.unwrap_err(), instance)
     }
 }
@@ -160,7 +90,7 @@ fn processes_and_keeps_state_in_the_host() {
     let bench = bench();
     assert_eq!(bench.version.description().stores[0].name, "seen");
     let mut instance = bench.version.instantiate().unwrap();
-    let mut host: Box<dyn HostCalls> = Box::<Host>::default();
+    let mut host = host();
     for round in 1..=3 {
         let called = instance.process(record("x"), host);
         let emissions = called.result.unwrap().unwrap();
@@ -184,7 +114,7 @@ fn a_panic_is_a_trap_with_its_message_and_the_instance_is_dead() {
         "{}",
         fault.message
     );
-    let after = instance.process(record("x"), Box::<Host>::default()).result;
+    let after = instance.process(record("x"), host()).result;
     assert!(matches!(after, Err(Failure::Host(_))), "{after:?}");
 }
 

@@ -2,7 +2,6 @@
 
 mod commands;
 mod ends;
-mod native;
 mod object;
 mod payments;
 
@@ -12,7 +11,6 @@ use fermata_core::ports::Log;
 use fermata_core::{NewRecord, Offset, Shard, Timestamp, TopicName};
 
 pub use ends::{Summary, check};
-pub use native::Native;
 
 pub const INCOMING: &str = "payment.incoming";
 pub const COMMANDS: &str = "account.commands";

@@ -5,16 +5,14 @@ use super::Outcome;
 use super::load::Load;
 use super::pipeline::{self, Kind};
 use super::spread::Spread;
-use bytes::Bytes;
 use fermata_core::manifest::Manifest;
-use fermata_core::ports::{Artifacts, Executor, HostCalls, Instance, LogLevel, Refused};
+use fermata_core::ports::{Artifacts, Executor, HostCalls, Instance};
 use fermata_core::{Input, Timestamp, TopicName};
-use fermata_native::{NativeArtifacts, NativeExecutor};
+use fermata_native::{Memory, NativeArtifacts, NativeExecutor};
 use fermata_server::executor;
 use fermata_server::host::artifacts::Files;
 use serde::Serialize;
-use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Of the calls of a round the slowest hundredth is left out: they were interrupted, and paid for others.
@@ -145,83 +143,4 @@ fn begin(host: Box<dyn HostCalls>, n: usize, at: Timestamp) -> Outcome<Box<dyn H
     memory.id = format!("payment.incoming/0/{n}");
     memory.at = at;
     Ok(memory)
-}
-
-/// A host of one shard, in memory.
-#[derive(Default)]
-struct Memory {
-    id: String,
-    at: Timestamp,
-    stores: BTreeMap<String, BTreeMap<Vec<u8>, Bytes>>,
-}
-
-impl HostCalls for Memory {
-    fn id(&self) -> &str {
-        &self.id
-    }
-    fn root(&self) -> (&str, Timestamp) {
-        (&self.id, self.at)
-    }
-    fn now(&self) -> Timestamp {
-        self.at
-    }
-    fn random(&mut self) -> u64 {
-        4
-    }
-    fn get(&mut self, store: &str, key: &[u8]) -> Result<Option<Bytes>, Refused> {
-        Ok(self.stores.get(store).and_then(|s| s.get(key)).cloned())
-    }
-    fn put(&mut self, store: &str, key: &[u8], value: &[u8]) -> Result<(), Refused> {
-        if !self.stores.contains_key(store) {
-            self.stores.insert(store.to_owned(), BTreeMap::new());
-        }
-        if let Some(entries) = self.stores.get_mut(store) {
-            entries.insert(key.to_vec(), Bytes::copy_from_slice(value));
-        }
-        Ok(())
-    }
-    fn delete(&mut self, store: &str, key: &[u8]) -> Result<(), Refused> {
-        if let Some(entries) = self.stores.get_mut(store) {
-            entries.remove(key);
-        }
-        Ok(())
-    }
-    fn scan(
-        &mut self,
-        store: &str,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: u32,
-    ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
-        let Some(entries) = self.stores.get(store) else {
-            return Ok(Vec::new());
-        };
-        let from = after.unwrap_or(prefix).to_vec();
-        let found = entries
-            .range(from..)
-            .filter(|(k, _)| after.is_none_or(|a| k.as_slice() > a));
-        let found = found.take_while(|(k, _)| k.starts_with(prefix)).take(limit as usize);
-        Ok(found.map(|(k, v)| (Bytes::copy_from_slice(k), v.clone())).collect())
-    }
-    fn set_timer(&mut self, _: &str, _: Timestamp, _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn cancel_timer(&mut self, _: &str) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn add(&mut self, _: &str, _: &[String], _: u64) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn set(&mut self, _: &str, _: &[String], _: i64) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn observe(&mut self, _: &str, _: &[String], _: f64) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn log(&mut self, _: LogLevel, _: &str) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
 }

@@ -196,7 +196,8 @@ impl Node {
             .map(|(name, value)| format!("\"{name}\" = {value:?}\n"))
             .collect();
         format!(
-            "node = {{ id = {:?} }}\nlog = {{ kind = \"kafka\" }}\ntopics = {{ create = {:?} }}\n\
+            "node = {{ id = {:?} }}\nauth = {{ peer-secret = \"of the tests\" }}\nlog = {{ kind = \"kafka\" }}\n\
+             topics = {{ create = {:?} }}\n\
              [kafka]\n\"bootstrap.servers\" = {:?}\n{settings}",
             self.name, self.create, self.bootstrap
         )

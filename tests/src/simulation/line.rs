@@ -19,6 +19,8 @@ struct Fate {
     doom: Option<(u32, bool)>,
     dead: bool,
     mute: bool,
+    /// No call gets through.
+    cut: bool,
     /// Calls that did not get their answer.
     failed: u64,
     /// Appends that happened without their maker hearing of it.
@@ -50,6 +52,9 @@ impl Line {
     }
     pub fn mute(&self) {
         self.fate.lock().mute = true;
+    }
+    pub fn cut(&self, cut: bool) {
+        self.fate.lock().cut = cut;
     }
     pub fn dead(&self) -> bool {
         self.fate.lock().dead
@@ -87,12 +92,16 @@ impl Line {
         if self.end().is_some() {
             return Err(killed());
         }
-        let answer = call();
+        let answer = if self.fate.lock().cut { Err(away()) } else { call() };
         if answer.is_err() {
             self.fate.lock().failed += 1;
         }
         answer
     }
+}
+
+fn away() -> LogError {
+    LogError::Away("the line to the log is cut".into())
 }
 
 fn killed() -> LogError {
@@ -127,7 +136,11 @@ impl Log for Line {
             }
             None => {}
         }
-        let answer = self.log.append(records);
+        let answer = if self.fate.lock().cut {
+            Err(away())
+        } else {
+            self.log.append(records)
+        };
         let mut fate = self.fate.lock();
         if answer.is_err() {
             fate.failed += 1;

@@ -6,6 +6,7 @@ mod act;
 mod calm;
 mod checks;
 mod disks;
+pub mod fleet;
 mod kept;
 mod line;
 mod load;

@@ -363,7 +363,7 @@ impl Weights {
     }
 }
 
-fn deploy(rng: &mut ChaCha8Rng) -> Wish {
+pub(super) fn deploy(rng: &mut ChaCha8Rng) -> Wish {
     let candidate = match rng.random_range(0..16) {
         0..=4 => Candidate::First,
         5..=9 => Candidate::Second,
@@ -386,6 +386,10 @@ fn deploy(rng: &mut ChaCha8Rng) -> Wish {
 }
 
 fn order(rng: &mut ChaCha8Rng, wish: Wish) -> Action {
+    Action::Order(delivered(rng, wish))
+}
+
+pub(super) fn delivered(rng: &mut ChaCha8Rng, wish: Wish) -> Order {
     let delivery = match rng.random_range(0..10) {
         0 => Delivery::Twice,
         1 => Delivery::Held,
@@ -397,9 +401,9 @@ fn order(rng: &mut ChaCha8Rng, wish: Wish) -> Action {
         2 => Expects::Stale,
         _ => Expects::Anything,
     };
-    Action::Order(Order {
+    Order {
         wish,
         delivery,
         expects,
-    })
+    }
 }

@@ -37,6 +37,8 @@ pub struct Plane {
     epochs: BTreeMap<u64, Told>,
     /// A drain was ended before its time: only a resume may do that.
     cut_short: bool,
+    /// When the last drain ended well, if nothing was resumed since (milliseconds).
+    drained_at: Option<i64>,
     /// The epoch before the last fact, if that one ended a drain.
     before_drain_ended: Option<u64>,
     /// The last epoch of each shard's journal.
@@ -74,6 +76,7 @@ enum Effect {
     Resumed,
     Draining,
     Deployment(u64),
+    Evacuation,
 }
 
 struct Told {
@@ -100,6 +103,7 @@ impl Plane {
             effects: BTreeMap::new(),
             epochs: BTreeMap::new(),
             cut_short: false,
+            drained_at: None,
             before_drain_ended: None,
             journals: BTreeMap::new(),
             processed: BTreeMap::new(),
@@ -164,6 +168,11 @@ impl Plane {
         self.moved(&status, found)?;
         let ended = matches!(status.fact, Fact::NotDrained { .. }).then_some(self.fold.epoch);
         self.before_drain_ended = ended;
+        match status.fact {
+            Fact::Drained { .. } => self.drained_at = Some(status.at),
+            Fact::Resumed { .. } => self.drained_at = None,
+            _ => {}
+        }
         self.fold.apply(status);
         let told = Told {
             paused: self.fold.paused.is_some(),
@@ -192,6 +201,7 @@ impl Plane {
             Fact::Deployment { number, .. } => Effect::Deployment(*number),
             // These end what a command began.
             Fact::Drained { .. } | Fact::NotDrained { .. } => Effect::Draining,
+            Fact::Evacuating { .. } | Fact::Evacuated { .. } => Effect::Evacuation,
             _ => return bad(format!("a command led to {:?}", status.fact)),
         };
         // Of an unreadable record, whose id is made from its place, the topic has no id.
@@ -200,7 +210,11 @@ impl Plane {
         }
         let begins = matches!(
             status.fact,
-            Fact::Refused { .. } | Fact::Paused { .. } | Fact::Resumed { .. } | Fact::Draining { .. }
+            Fact::Refused { .. }
+                | Fact::Paused { .. }
+                | Fact::Resumed { .. }
+                | Fact::Draining { .. }
+                | Fact::Evacuating { .. }
         ) || matches!(
             status.fact,
             Fact::Deployment {
@@ -332,7 +346,16 @@ impl Plane {
                 _ => None,
             });
             for run in runs {
-                if told.paused && self.heads.iter().any(|h| h.as_str() == run.topic) {
+                let head = self.heads.iter().any(|h| h.as_str() == run.topic);
+                // A record that an open transaction hid for a while may be older than the fact.
+                let since = self.drained_at.map(|at| (at + 1).saturating_mul(1_000));
+                if head && since.is_some_and(|since| journal.at_micros > since) {
+                    let (topic, from) = (&run.topic, run.from);
+                    return bad(format!(
+                        "shard {shard}: {topic} was taken in from {from} on, after it was drained"
+                    ));
+                }
+                if told.paused && head {
                     let (topic, from) = (&run.topic, run.from);
                     return bad(format!(
                         "shard {shard}: {topic} was taken in from {from} on, while paused (epoch {epoch})"

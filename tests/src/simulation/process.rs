@@ -10,7 +10,8 @@ use fermata_core::names;
 use fermata_core::ports::{LogError, NoProbe, StateStore};
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{self, ControlError, Controller, ControllerSpec, Fold, Preparing};
-use fermata_runtime::views::Views;
+use fermata_runtime::nodes::NodeSpec;
+use fermata_runtime::views::{NoPeers, Views};
 use fermata_runtime::worker::{BatchLimits, Worker, WorkerError, WorkerSpec};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -109,6 +110,8 @@ impl Process {
             artifacts: ground.shelf.artifacts.clone(),
             probe: Arc::new(NoProbe),
             preparing: Preparing::InStep,
+            node: NodeSpec::alone(),
+            peers: Arc::new(NoPeers),
         });
         let (board, controller) = match started {
             Ok(started) => started,

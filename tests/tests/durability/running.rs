@@ -8,7 +8,7 @@ use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_native::{NativeArtifacts, NativeExecutor};
 use fermata_server::ground::Ground;
 use fermata_server::host::{Host, HostSpec, status};
-use fermata_store::PersistHook;
+use fermata_store::{Options, PersistHook};
 pub use fermata_tests::harness::PATIENCE;
 use fermata_tests::harness::{Answer, PIPELINE, get, payment, post, until};
 use serde_json::json;

@@ -13,7 +13,7 @@ pub const GUARD: &str = "guard";
 /// How codes end that sound validators refuse with.
 const SOUND: &str = "/sound";
 const READY: &str = "(i32.const 64)";
-const CALM: &str = "(call $answer (i32.const 0))";
+const CALM: &str = "(call $answer (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
 
 /// Where the stages of the pipeline have theirs.
 pub fn attach(manifest: &str, fixture: &Fixture) -> String {
@@ -79,39 +79,11 @@ impl Wat {
     }
 }
 
-/// Memory: 16 texts, 64 the answer of `init`, 128 that of `validate`, from 65,536 on a heap that each call frees.
+/// The engine's own validator by hand.
 fn module(init: &str, validate: &str, more: &str, pages: u32) -> String {
-    format!(
-        r#"(module
-  (memory (export "memory") {pages})
-  (global $heap (mut i32) (i32.const 65536))
-  (data (i32.const 16) "too-fast" "because")
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-    (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-    (global.set $heap (i32.add (local.get $at) (local.get 3)))
-    (block $enough (loop $more
-      (br_if $enough (i32.le_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))))
-      (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))
-      unreachable))
-    (local.get $at))
-  ;; the code at 16 if it refuses; no memo
-  (func $answer (param $refuses i32) (result i32)
-    (i32.store8 (i32.const 128) (local.get $refuses))
-    (i32.store (i32.const 132) (i32.const 16))
-    (i32.store (i32.const 136) (i32.const 8))
-    (i32.store (i32.const 140) (i32.const 24))
-    (i32.store (i32.const 144) (i32.const 7))
-    (i32.store8 (i32.const 148) (i32.const 0))
-    (i32.const 128))
-  (func (export "fermata:stage/validation@0.1.0#init") (param $at i32) (param $len i32) (result i32) {init})
-  (func (export "fermata:stage/validation@0.1.0#validate")
-    (param $has_key i32) (param $key i32) (param $key_len i32) (param $has_value i32) (param $value i32)
-    (param $value_len i32) (param $headers i32) (param $headers_len i32) (param $timestamp i64)
-    (param $has_memo i32) (param $memo i32) (param $memo_len i32) (result i32)
-    {validate})
-  (func (export "cabi_post_fermata:stage/validation@0.1.0#validate") (param i32)
-    (global.set $heap (i32.const 65536)))
-  {more})"#
-    )
+    include_str!("../../../host/engine/tests/engine/validator.wat")
+        .replace("INIT", init)
+        .replace("VALIDATE", validate)
+        .replace("PAGES", &pages.to_string())
+        .replace("MORE", more)
 }

@@ -1,7 +1,7 @@
 //! `fermata doctor` on a real cluster: every line ok, or what was found and what to do.
 
 use super::site::{Check, Site, at, bad};
-use super::plans::follow;
+use super::topics::follow;
 use fermata_tests::harness::{PATIENCE, until};
 use fermata_tests::kafka::{Cluster, ClusterOptions, GUEST, Tool, local, shared};
 

@@ -1,217 +1,170 @@
-//! What the log on Kafka says when brokers, topics or positions are not as they must be: one error, with what to do.
+//! `fermata topics plan`, `create` and `acls` on a real cluster.
 
-use fermata_core::ports::{Log, LogError, Polled, Session, SessionSpec, TopicSpec};
-use fermata_core::{NewRecord, Offset, PipelineName, Shard, Timestamp, TopicName};
-use fermata_kafka::{CreateTopics, KafkaLog, KafkaOptions};
-use fermata_tests::conformance::kit::wait_for;
-use fermata_tests::harness::{PATIENCE, until};
-use fermata_tests::kafka::{self, Tool};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use super::site::{Site, at};
+use fermata_tests::harness::Cli;
+use fermata_tests::kafka::{Cluster, Tool, local, shared};
 
-struct Pipeline {
-    options: KafkaOptions,
-}
-
-impl Pipeline {
-    fn new(name: &str) -> Self {
-        let name = PipelineName::new(kafka::unique(name)).expect("a valid name");
-        let bootstrap = kafka::shared().bootstrap().to_owned();
-        let settings = BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap)]);
-        Self {
-            options: KafkaOptions::new(name, "node", settings),
-        }
-    }
-    fn topic(&self, name: &str) -> TopicName {
-        TopicName::new(format!("{}.{name}", self.options.pipeline)).expect("a valid name")
-    }
-    fn configure(&mut self, topic: &TopicName, name: &str, value: &str) {
-        let configs = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        self.options.topics.insert(topic.clone(), configs);
-    }
-    fn open(&self, create: CreateTopics) -> Arc<KafkaLog> {
-        let mut options = self.options.clone();
-        options.create = create;
-        KafkaLog::open(options).expect("the log opens")
-    }
-    fn join(&self, log: &KafkaLog, topic: &TopicName) -> Box<dyn Session> {
-        let spec = SessionSpec {
-            group: format!("fermata.{}", self.options.pipeline),
-            member: "node.0".into(),
-            topics: vec![topic.clone()],
-            partitions: 1,
+/// Runs what `topics plan -o kafka-topics` or `topics acls` printed.
+pub fn follow(kafka: &Cluster, script: &str) {
+    for line in script.lines().filter(|l| !l.starts_with('#')) {
+        let words: Vec<&str> = line.split_whitespace().map(|w| w.trim_matches('\'')).collect();
+        let (program, args) = words.split_first().expect("a line of a script has words");
+        let tool = match *program {
+            "kafka-topics.sh" => Tool::Topics,
+            "kafka-configs.sh" => Tool::Configs,
+            "kafka-acls.sh" => Tool::Acls,
+            other => panic!("{other} is no tool of Kafka's: {line}"),
         };
-        log.join(spec).expect("a member joins")
-    }
-}
-
-fn spec(name: &TopicName) -> TopicSpec {
-    TopicSpec {
-        name: name.clone(),
-        partitions: 1,
-    }
-}
-
-fn record(topic: &TopicName, bytes: usize) -> NewRecord {
-    NewRecord {
-        topic: topic.clone(),
-        shard: Shard(0),
-        timestamp: Timestamp(1_767_225_600_000),
-        key: None,
-        value: Some(vec![7; bytes].into()),
-        headers: Vec::new(),
-    }
-}
-
-/// A fatal error that says all of this.
-fn says(result: Result<(), LogError>, parts: &[&str]) {
-    match result {
-        Err(LogError::Fatal(text)) => {
-            let missing: Vec<_> = parts.iter().filter(|part| !text.contains(**part)).collect();
-            assert!(missing.is_empty(), "{missing:?} is missing in: {text}");
-        }
-        other => panic!("expected an error that says {parts:?}, got {other:?}"),
+        // Where the brokers are, the tests know themselves.
+        let [_, _, args @ ..] = args else { panic!("{line}") };
+        kafka.console(tool, args);
     }
 }
 
 #[test]
-fn nothing_is_made_where_that_is_not_allowed() {
-    let pipeline = Pipeline::new("never");
-    let topic = pipeline.topic("journal");
-    for create in [CreateTopics::Never, CreateTopics::Verify] {
-        let log = pipeline.open(create);
-        says(
-            log.ensure(&[spec(&topic)]),
-            &["F0512", topic.as_str(), "fermata topics create"],
-        );
-        assert!(!log.topics().expect("topics").contains(&spec(&topic)));
-    }
-    pipeline
-        .open(CreateTopics::Auto)
-        .ensure(&[spec(&topic)])
-        .expect("it is made");
-    pipeline
-        .open(CreateTopics::Never)
-        .ensure(&[spec(&topic)])
-        .expect("it is there");
+fn what_is_planned_is_made_and_then_nothing_differs() {
+    let site = Site::on(shared().bootstrap());
+    let before = site.states(0);
+    assert!(before.iter().all(|(_, state)| state == "missing"), "{before:?}");
+    let dry = site.json(&["topics", "create", "--dry-run"], 0);
+    assert!(
+        dry["topics"].as_array().is_some_and(|t| t.len() == before.len()),
+        "{dry}"
+    );
+    assert!(
+        site.states(0).iter().all(|(_, state)| state == "missing"),
+        "a dry run makes nothing"
+    );
+    site.exits(&["topics", "create"], 0);
+    let after = site.states(0);
+    assert!(after.iter().all(|(_, state)| state == "same"), "{after:?}");
+    // Again: there is nothing left to do.
+    let again = site.json(&["topics", "create"], 0);
+    assert_eq!(again["topics"], serde_json::json!([]));
 }
 
 #[test]
-fn a_topic_that_differs_is_named_with_what_is_expected() {
-    let mut pipeline = Pipeline::new("verify");
-    let topic = pipeline.topic("journal");
-    pipeline.configure(&topic, "cleanup.policy", "delete");
-    let made = pipeline.open(CreateTopics::Auto);
-    made.ensure(&[spec(&topic)]).expect("it is made");
-    pipeline
-        .open(CreateTopics::Verify)
-        .ensure(&[spec(&topic)])
-        .expect("as it was made");
-    pipeline.configure(&topic, "cleanup.policy", "compact");
-    let log = pipeline.open(CreateTopics::Verify);
-    let said = [
-        "F0512",
-        topic.as_str(),
-        "cleanup.policy is delete, expected compact",
-        "kafka-configs",
+fn those_who_may_make_topics_can_follow_the_plan_with_kafkas_own_tools() {
+    let kafka = local();
+    let site = Site::new(
+        &at(kafka.bootstrap()),
+        "topics = { replication-factor = 1, retention = { dlq = \"30d\" } }",
+    );
+    follow(kafka, &site.exits(&["topics", "plan", "-o", "kafka-topics"], 0));
+    let states = site.states(0);
+    assert!(states.iter().all(|(_, state)| state == "same"), "{states:?}");
+    let seen = kafka.console(Tool::Topics, &["--describe", "--topic", &site.topic(".dlq")]);
+    assert!(
+        seen.contains("PartitionCount: 3") && seen.contains("retention.ms=2592000000"),
+        "{seen}"
+    );
+    // Without a broker in reach the same lines come.
+    site.install(
+        &at("127.0.0.1:1"),
+        "topics = { replication-factor = 1, retention = { dlq = \"30d\" } }",
+    );
+    let offline = site.exits(&["topics", "plan", "--offline", "-o", "kafka-topics"], 0);
+    assert_eq!(
+        offline.lines().filter(|l| l.contains("--create")).count(),
+        states.len(),
+        "{offline}"
+    );
+}
+
+#[test]
+fn what_would_lose_records_is_told_and_its_remedy_mends_it() {
+    let kafka = local();
+    let site = Site::on(kafka.bootstrap());
+    site.exits(&["topics", "create"], 0);
+    let alter = |topic: &str, config: &str| {
+        let name = site.topic(topic);
+        let entity = ["--alter", "--entity-type", "topics", "--entity-name", &name];
+        kafka.console(Tool::Configs, &[&entity[..], &["--add-config", config]].concat());
+    };
+    for (topic, config) in [
+        ("-orders.new", "cleanup.policy=compact"),
+        (".status", "cleanup.policy=compact"),
+        (".journal", "cleanup.policy=delete"),
+        (".control", "retention.ms=3600000"),
+        (".bake.changelog", "delete.retention.ms=1000"),
+        // The largest input is larger than a dead letter may be.
+        ("-dough", "max.message.bytes=4000000"),
+    ] {
+        alter(topic, config);
+    }
+    // Theirs to decide.
+    alter("-orders.new", "retention.ms=3600000");
+    let mut differ: Vec<String> = site
+        .states(8)
+        .into_iter()
+        .filter(|(_, s)| s == "differs")
+        .map(|(t, _)| t)
+        .collect();
+    differ.sort();
+    let expected = [
+        "-orders.new",
+        ".bake.changelog",
+        ".control",
+        ".dlq",
+        ".host.changelog",
+        ".journal",
+        ".knead.changelog",
+        ".status",
     ];
-    says(log.ensure(&[spec(&topic)]), &said);
-    let found = pipeline.open(CreateTopics::Auto);
-    found.ensure(&[spec(&topic)]).expect("it is left as it is");
-    assert_eq!(found.differences(&[spec(&topic)]).expect("differences").len(), 1);
+    assert_eq!(differ, expected);
+    // Making what is missing changes nothing that is there.
+    site.exits(&["topics", "create"], 8);
+    follow(kafka, &site.exits(&["topics", "plan", "-o", "kafka-topics"], 8));
+    let mended = site.states(0);
+    assert!(mended.iter().all(|(_, state)| state == "same"), "{mended:?}");
 }
 
 #[test]
-fn a_record_as_large_as_its_topic_takes_passes_and_a_larger_one_is_refused_before_it_is_sent() {
-    let mut pipeline = Pipeline::new("large");
-    let (small, large) = (pipeline.topic("small"), pipeline.topic("large"));
-    pipeline.configure(&small, "max.message.bytes", "50000");
-    pipeline.configure(&large, "max.message.bytes", "3000000");
-    let log = pipeline.open(CreateTopics::Auto);
-    log.ensure(&[spec(&small), spec(&large)]).expect("they are made");
-    let mut session = pipeline.join(&log, &small);
-    for topic in [&small, &large] {
-        let most = log.max_record_bytes(topic).expect("the brokers tell");
-        // Many that together are more than one batch may be.
-        let records = vec![
-            record(topic, most),
-            record(topic, most),
-            record(topic, most / 3),
-            record(topic, most / 3),
-        ];
-        log.append(records).expect("as large as it takes");
-        let larger = || record(topic, most + 20_000);
-        says(
-            log.append(vec![larger()]).map(drop),
-            &["F0512", topic.as_str(), "max.message.bytes"],
-        );
-        says(session.append(larger()).map(drop), &["F0512", topic.as_str()]);
-        assert_eq!(log.read(topic, Shard(0), Offset(0), 9).expect("a read").len(), 4);
-    }
-}
-
-#[test]
-fn a_position_behind_the_end_stops_with_what_to_do() {
-    let pipeline = Pipeline::new("anew");
-    let topic = pipeline.topic("in");
-    let log = pipeline.open(CreateTopics::Auto);
-    log.ensure(&[spec(&topic)]).expect("it is made");
-    log.append(vec![record(&topic, 1)]).expect("a record");
-    let mut session = pipeline.join(&log, &topic);
-    until("an assignment", PATIENCE, || {
-        match session.poll(Duration::from_millis(50), 1) {
-            Ok(Polled::Assigned(_)) => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
-    session.seek(&topic, Shard(0), Offset(500)).expect("a seek");
-    let found = wait_for("an error", || session.poll(Duration::from_millis(50), 1).err());
-    says(Err(found), &["F0513", topic.as_str(), "500", "made anew"]);
-}
-
-#[test]
-fn what_was_removed_is_said_to_be_gone() {
-    let pipeline = Pipeline::new("gone");
-    let topic = pipeline.topic("in");
-    let log = pipeline.open(CreateTopics::Auto);
-    log.ensure(&[spec(&topic)]).expect("it is made");
-    log.append((0..9).map(|_| record(&topic, 1)).collect())
-        .expect("records");
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("remove.json");
-    let text = format!(r#"{{"version":1,"partitions":[{{"topic":"{topic}","partition":0,"offset":5}}]}}"#);
-    std::fs::write(&file, text).expect("a file");
-    let file = file.to_str().expect("a path of text").to_owned();
-    kafka::shared().console(Tool::DeleteRecords, &["--offset-json-file", &file]);
-    let gone = log.read(&topic, Shard(0), Offset(0), 9);
+fn another_partition_count_is_told_and_not_mended() {
+    let kafka = local();
+    let site = Site::on(kafka.bootstrap());
+    let orders = site.topic("-orders.new");
+    kafka.console(Tool::Topics, &["--create", "--topic", &orders, "--partitions", "7"]);
+    let plan = site.exits(&["topics", "plan"], 8);
     assert!(
-        matches!(
-            &gone,
-            Err(LogError::Trimmed {
-                start: Offset(5),
-                asked: Offset(0),
-                ..
-            })
-        ),
-        "{gone:?}"
+        plan.contains(&format!("✗ {orders}: partitions is 7, wanted 3")),
+        "{plan}"
     );
-    assert_eq!(log.read(&topic, Shard(0), Offset(5), 9).expect("a read").len(), 4);
-    assert_eq!(log.bounds(&topic, Shard(0)).expect("bounds").start, Offset(5));
+    let script = site.exits(&["topics", "plan", "-o", "kafka-topics"], 8);
+    let about = script.lines().filter(|l| l.contains(&orders) && !l.starts_with('#'));
+    assert_eq!(about.count(), 0, "{script}");
 }
 
 #[test]
-fn brokers_that_are_not_there_are_named() {
-    let mut pipeline = Pipeline::new("away");
-    let nobody = "127.0.0.1:1".to_owned();
-    pipeline
-        .options
-        .settings
-        .insert("bootstrap.servers".into(), nobody.clone());
-    pipeline.options.answer_within = Duration::from_secs(2);
-    let away = KafkaLog::open(pipeline.options).map(drop);
+fn more_copies_than_brokers_are_refused_with_the_reason() {
+    let site = Site::new(&at(local().bootstrap()), "topics = { replication-factor = 3 }");
+    let told = site.fails(&["topics", "create"], 4);
     assert!(
-        matches!(&away, Err(LogError::Away(text)) if text.contains(&nobody)),
-        "{away:?}"
+        told.contains("fewer brokers than copies") && told.contains("replication-factor"),
+        "{told}"
     );
+}
+
+#[test]
+fn mistakes_are_told_before_any_broker_is_asked() {
+    // Nothing answers there.
+    let site = Site::new(&at("127.0.0.1:1"), "topics = { retention = { dql = \"1d\" } }");
+    let told = site.fails(&["topics", "plan"], 4);
+    assert!(told.contains("dql") && told.contains("did you mean \"dlq\"?"), "{told}");
+    let wrong = Site::new("\"bootstrap.servers\" = \"b:1\"\n\"bootstrap.server\" = \"b:1\"", "");
+    let told = wrong.fails(&["topics", "plan"], 4);
+    assert!(told.contains("bootstrap.server"), "{told}");
+    let embedded = Site::on("127.0.0.1:1");
+    std::fs::write(embedded.folder().join("fermata.toml"), "log.kind = \"embedded\"").expect("it can be written");
+    let told = embedded.fails(&["topics", "create"], 4);
+    assert!(told.contains("embedded"), "{told}");
+    let told = Cli::nowhere().fails(&["status", "-o", "kafka-topics"], 2);
+    assert!(told.contains("topics plan"), "{told}");
+}
+
+#[test]
+fn brokers_that_do_not_answer_are_an_error_of_their_own() {
+    let site = Site::on("127.0.0.1:1");
+    let told = site.fails(&["topics", "plan", "--timeout", "3s"], 5);
+    assert!(told.contains("bootstrap.servers"), "{told}");
 }

@@ -195,7 +195,11 @@ fn unknown_topic(name: &TopicName, span: &Range<usize>, topics: &BTreeMap<TopicN
 
 /// Names that the host keeps for itself.
 fn reserved(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) {
-    let own: Vec<TopicName> = Purpose::ALL.iter().map(|p| p.topic(pipeline)).collect();
+    let own: Vec<TopicName> = Purpose::ALL
+        .iter()
+        .chain(&Purpose::SHARED)
+        .map(|p| p.topic(pipeline))
+        .collect();
     let used = stages.iter().flat_map(|s| s.reads.iter().chain(&s.writes));
     let used = used
         .map(|(t, span)| (t, span))

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 mod check;
 mod effective;
+mod entries;
 mod layers;
 pub mod parse;
 pub mod problem;
+mod promises;
 mod quarantine;
 pub mod raw;
 mod schema;
 pub mod secrets;
 mod source;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod validators;

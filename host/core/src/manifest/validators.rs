@@ -1,8 +1,9 @@
 //! `[stage.x] validator = [...]`: what stands in front of a stage.
 
-use super::parse::{component, config, named};
+use super::entries::named;
 use super::problem::Problem;
 use super::raw::{Checked, Fields, Value};
+use super::stages::{component, config};
 use crate::codes;
 use crate::validation::{Allowance, MAX_MEMO_BYTES, MEMO_BYTES, Mode, OnFault, OnReject, Policy};
 use serde::Serialize;

@@ -10,41 +10,13 @@ use fermata_engine::Inspected;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// `body` leaves the address of the answer; `$answer` makes one of a refusal's text (0: accepted) and a memo.
+/// The text of `validator.wat`; `body` leaves the address of the answer.
 fn module(init: &str, body: &str) -> String {
-    format!(
-        r#"(module
-  (memory (export "memory") 2)
-  (global $heap (mut i32) (i32.const 65536))
-  (data (i32.const 16) "too-fast" "because")
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-    (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-    (global.set $heap (i32.add (local.get $at) (local.get 3)))
-    (block $enough (loop $more
-      (br_if $enough (i32.le_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))))
-      (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))
-      unreachable))
-    (local.get $at))
-  (func $answer (param $refuses i32) (param $has_memo i32) (param $memo i32) (param $memo_len i32) (result i32)
-    (i32.store8 (i32.const 128) (local.get $refuses))
-    (i32.store (i32.const 132) (i32.const 16))
-    (i32.store (i32.const 136) (i32.const 8))
-    (i32.store (i32.const 140) (i32.const 24))
-    (i32.store (i32.const 144) (i32.const 7))
-    (i32.store8 (i32.const 148) (local.get $has_memo))
-    (i32.store (i32.const 152) (local.get $memo))
-    (i32.store (i32.const 156) (local.get $memo_len))
-    (i32.const 128))
-  (func (export "fermata:stage/validation@0.1.0#init") (param $at i32) (param $len i32) (result i32) {init})
-  (func (export "fermata:stage/validation@0.1.0#validate")
-    (param $has_key i32) (param $key i32) (param $key_len i32) (param $has_value i32) (param $value i32)
-    (param $value_len i32) (param $headers i32) (param $headers_len i32) (param $timestamp i64)
-    (param $has_memo i32) (param $memo i32) (param $memo_len i32) (result i32)
-    {body})
-  (func (export "cabi_post_fermata:stage/validation@0.1.0#validate") (param i32)
-    (global.set $heap (i32.const 65536))))"#
-    )
+    include_str!("validator.wat")
+        .replace("INIT", init)
+        .replace("VALIDATE", body)
+        .replace("PAGES", "2")
+        .replace("MORE", "")
 }
 
 const CALM: &str = "(call $answer (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";

@@ -4,11 +4,14 @@ use super::deployment::Deployment;
 use super::error::Refusal;
 use super::fold::Fold;
 use super::wire::News;
+use crate::nodes::Nodes;
 use fermata_core::codes;
 use fermata_core::control::{Command, DeploymentState, Fact, Parked, Verb};
 use fermata_core::manifest::problem::nearest;
 use fermata_core::manifest::{Manifest, Stage};
 use fermata_core::{Digest, StageName, VersionId};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// All that a decision rests on.
 pub struct Known<'a> {
@@ -22,6 +25,7 @@ pub struct Known<'a> {
     pub setup: &'a dyn Fn(&StageName) -> Result<Digest, Refusal>,
     /// What keeps the pipeline from being drained just now.
     pub blocking: &'a dyn Fn() -> Vec<String>,
+    pub nodes: &'a Nodes,
 }
 
 pub fn answer(known: &Known<'_>, command: &Command) -> Vec<News> {
@@ -112,6 +116,7 @@ impl Known<'_> {
             }
             Verb::Release(which) => Ok(vec![mine(self.unpark(command, which, false)?)]),
             Verb::Skip(which) => Ok(vec![mine(self.unpark(command, which, true)?)]),
+            Verb::Evacuate { node, timeout_ms } => Ok(vec![mine(self.evacuate(command, node, *timeout_ms)?)]),
             Verb::Rollback { stage } => {
                 let stage = self.stage(stage)?;
                 self.free(&stage.name, true)?;
@@ -148,6 +153,41 @@ impl Known<'_> {
             by: command.author.clone(),
             which: which.clone(),
             skip,
+        })
+    }
+
+    fn evacuate(&self, command: &Command, node: &str, timeout_ms: u64) -> Result<Fact, Refusal> {
+        let nodes = self.nodes;
+        let live = nodes.live();
+        let others = live
+            .iter()
+            .map(|heard| (heard.report.node.as_str(), heard.report.incarnation));
+        let all: BTreeMap<&str, Uuid> = others.chain([(nodes.own.name.as_str(), nodes.incarnation)]).collect();
+        let Some(incarnation) = all.get(node).copied() else {
+            let hint = nearest(node, all.keys().copied())
+                .map(|n| format!(" (did you mean {n:?}?)"))
+                .unwrap_or_default();
+            let because = format!("no instance {node:?} of this pipeline is alive{hint}");
+            return Err(Refusal::new(codes::HTTP_NOT_FOUND, because));
+        };
+        let leaves = |name: &str, incarnation: Uuid| {
+            let evacuation = self.fold.evacuating.get(name);
+            evacuation.is_some_and(|e| e.incarnation == incarnation)
+        };
+        if leaves(node, incarnation) {
+            let because = format!("{node} gives its shards away already: it ends with its process");
+            return Err(Refusal::new(codes::CONTROL_BUSY, because));
+        }
+        let mut stay = all.iter().filter(|(name, _)| **name != node);
+        if !stay.any(|(name, incarnation)| !leaves(name, *incarnation)) {
+            let because = format!("no other instance could take the shards of {node}: start one first");
+            return Err(Refusal::new(codes::CONTROL_REFUSED, because));
+        }
+        Ok(Fact::Evacuating {
+            node: node.to_owned(),
+            incarnation,
+            by: command.author.clone(),
+            timeout_ms,
         })
     }
 

@@ -1,7 +1,8 @@
-//! The leader: reads commands, records facts, and tells workers only what is recorded. Steppable: it waits only as
-//! long as it is told to, and deadlines are the clock's.
+//! Reads commands, records facts, and tells workers only what is recorded; an instance that does not lead reads the
+//! facts of the one that does. Steppable: it waits only as long as it is told to, and deadlines are the clock's.
 
 use super::commands::{Known, answer};
+use super::company::Company;
 use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fold::Fold;
@@ -14,13 +15,15 @@ use super::versions::Versions;
 use super::view::{ControlState, ControlView, Flow};
 use super::wire::{self, News, Wish};
 use crate::board::{Board, Directive, Intake, StageDirective, WorkerEvent};
+use crate::nodes::Nodes;
+use crate::nodes::report::Numbered;
 use crate::views::Views;
 use fermata_core::codes;
 use fermata_core::control::{Fact, Status, VERSION};
 use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
 use fermata_core::ports::{Clock, Log, LogError};
-use fermata_core::{CommitId, Offset, StageName};
+use fermata_core::{CommitId, Offset, StageName, VersionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,21 +42,39 @@ pub struct Controller {
     pub(super) view: Arc<ControlView>,
     pub(super) fold: Fold,
     pub(super) versions: Versions,
-    pub(super) preparations: Preparations,
+    pub(super) preparations: Preparations<u64>,
+    /// Versions that the facts call live and that are not ready here, being prepared.
+    pub(super) recalled: Preparations<(StageName, VersionId)>,
+    pub(super) nodes: Arc<Nodes>,
+    pub(super) company: Company,
+    pub(super) role: Role,
     /// What came of preparing the candidate of an open deployment, by its number.
     pub(super) candidates: BTreeMap<u64, Result<(), Refusal>>,
     pub(super) next_control: Offset,
     pub(super) next_status: Offset,
-    /// The term of this leader.
+    /// The term of this leader, or the last that it had.
     pub(super) term: u64,
     /// An append was not answered: the status topic knows whether it is there.
     pub(super) unsure: bool,
-    /// Events not yet recorded.
+    /// As workers told them.
     pub(super) inbox: VecDeque<WorkerEvent>,
+    /// Events that no fact tells yet.
+    pub(super) events: VecDeque<Numbered>,
+    /// Number of the last event.
+    pub(super) last_event: u64,
     pub(super) rest: Rest,
     pub(super) shown: Shown,
     /// Why the last step got no answer from the log.
     pub(super) away: Option<String>,
+}
+
+/// What an instance does about the facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It appends them.
+    Leads,
+    /// It reads them.
+    Follows,
 }
 
 /// What others have been told.
@@ -76,6 +97,14 @@ impl Controller {
     pub fn views(&self) -> Arc<Views> {
         self.views.clone()
     }
+    /// All instances, as far as this one knows.
+    pub fn nodes(&self) -> Arc<Nodes> {
+        self.nodes.clone()
+    }
+    /// Does this instance decide?
+    pub fn leads(&self) -> bool {
+        self.role == Role::Leads
+    }
     /// Why the last step got no answer from the log: whoever drives the controller waits before the next.
     pub fn away(&self) -> Option<&str> {
         self.away.as_deref()
@@ -87,6 +116,9 @@ impl Controller {
     /// process should stop.
     pub fn step(&mut self, max_wait: Duration) -> Result<(), ControlError> {
         self.away = None;
+        if self.nodes.shared() {
+            return self.step_in_company(max_wait);
+        }
         match self.wait(max_wait).and_then(|()| self.catch_up()) {
             Ok(()) => {}
             Err(error) => return self.forgive(error),
@@ -104,7 +136,7 @@ impl Controller {
         Ok(())
     }
 
-    fn forgive(&mut self, error: ControlError) -> Result<(), ControlError> {
+    pub(super) fn forgive(&mut self, error: ControlError) -> Result<(), ControlError> {
         match error {
             ControlError::Log(LogError::Away(why)) => {
                 tracing::warn!("control plane waits for the log: {why}");
@@ -116,16 +148,18 @@ impl Controller {
         }
     }
 
-    fn act(&mut self) -> Result<(), ControlError> {
+    pub(super) fn act(&mut self) -> Result<(), ControlError> {
         self.hear_commands()?;
         self.hear_workers()?;
+        self.hear_others()?;
         self.hear_preparations();
         self.advance_deployments()?;
         self.end_unparking()?;
+        self.end_evacuations()?;
         self.come_to_rest()
     }
 
-    fn wait(&mut self, max_wait: Duration) -> Result<(), ControlError> {
+    pub(super) fn wait(&mut self, max_wait: Duration) -> Result<(), ControlError> {
         if !max_wait.is_zero() {
             if let Some((commit, _)) = self.shown.waiting.front() {
                 self.log.wait_durable(*commit, max_wait)?;
@@ -137,16 +171,21 @@ impl Controller {
         Ok(())
     }
 
-    /// After an unanswered append: reads what the status topic has behind the fold. Only a log on another machine
-    /// leaves an append unanswered, and what it lets be read is durable.
-    fn catch_up(&mut self) -> Result<(), ControlError> {
-        if !self.unsure {
+    /// Reads what the status topic has behind the fold: after an unanswered append, and where others may have written.
+    /// Only a log on another machine leaves an append unanswered, and what it lets be read is durable.
+    pub(super) fn catch_up(&mut self) -> Result<(), ControlError> {
+        if !self.unsure && !self.nodes.shared() {
+            return Ok(());
+        }
+        let status = Purpose::Status.topic(&self.manifest.name);
+        if self.nodes.shared() && self.log.read(&status, wire::ONLY, self.next_status, 1)?.is_empty() {
+            self.unsure = false;
             return Ok(());
         }
         // All of it or nothing: what another leader has decided never becomes this one's.
         let mut ahead = self.fold.clone();
         let next = fold_until(&*self.log, &self.manifest, self.next_status, None, &mut ahead)?;
-        if ahead.term != self.term {
+        if self.role == Role::Leads && ahead.term != self.term {
             let (own, theirs) = (self.term, ahead.term);
             return Err(ControlError::Deposed { own, theirs });
         }
@@ -223,6 +262,7 @@ impl Controller {
                             stopped: &|| self.stopped(),
                             setup: &|stage| self.versions.asked(stage),
                             blocking: &|| quiet::blocking(&self.manifest, &self.views, &self.rest.obstacles),
+                            nodes: &self.nodes,
                         },
                         &command,
                     ),
@@ -248,14 +288,14 @@ impl Controller {
         let Some(live) = self.fold.stages.get(stage) else {
             return false;
         };
-        let reports = self.board.reports();
+        let reports = self.nodes.reports();
         let mut running = reports.values().filter_map(|r| r.tasks.get(stage)?.version);
         running.all(|version| version == live.version)
     }
 
     /// Has a stage or task stopped by itself?
     fn stopped(&self) -> bool {
-        let reports = self.board.reports();
+        let reports = self.nodes.reports();
         let mut tasks = reports.values().flat_map(|r| r.tasks.values());
         !self.fold.at_fault.is_empty() || tasks.any(|t| t.paused.is_some())
     }
@@ -267,6 +307,10 @@ impl Controller {
 
     /// Tells workers what is recorded, when it differs from what they were told.
     pub(super) fn publish_directive(&mut self) {
+        if self.nodes.shared() && !self.ready() {
+            // What the facts call live is being prepared here: until then no task may run at all.
+            return;
+        }
         let draining = self.fold.draining().is_some() || (self.fold.paused.is_some() && !self.rest.quiescent);
         let now = Some((self.fold.epoch, draining));
         if self.shown.directive != now {
@@ -275,13 +319,14 @@ impl Controller {
                 .publish(directive(&self.manifest, &self.fold, &self.versions, draining));
             self.shown.directive = now;
             self.versions.keep_only(&wanted(&self.fold));
-            self.candidates
-                .retain(|number, _| self.fold.deployments.get(number).is_some_and(|d| !d.ended()));
+            let open = |number: &u64| self.fold.deployments.get(number).is_some_and(|d| !d.ended());
+            self.candidates.retain(|number, _| open(number));
+            self.company.prepared.retain(|number, _| open(number));
         }
     }
 
     /// Shows others what is durable.
-    fn show(&mut self) {
+    pub(super) fn show(&mut self) {
         let made_of = (self.next_status, self.rest.quiescent, self.rest.obstacles.clone());
         if self.shown.newest.as_ref() != Some(&made_of) {
             let (flow, obstacles) = (Flow::of(&self.fold, self.rest.quiescent), self.rest.obstacles.clone());
@@ -343,7 +388,7 @@ pub(super) fn directive(manifest: &Manifest, fold: &Fold, versions: &Versions, d
 }
 
 /// What is live, what may come back at once, and what is about to be.
-fn wanted(fold: &Fold) -> BTreeSet<(StageName, fermata_core::VersionId)> {
+fn wanted(fold: &Fold) -> BTreeSet<(StageName, VersionId)> {
     let live = fold.stages.iter().map(|(stage, live)| (stage.clone(), live.version));
     let back = fold
         .stages

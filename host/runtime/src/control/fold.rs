@@ -31,6 +31,9 @@ pub struct Fold {
     pub orders: VecDeque<Order>,
     /// Number of the last order.
     pub last_order: u64,
+    /// Instances that give their shards away, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub evacuating: BTreeMap<String, Evacuation>,
     /// What came of each command. Every command that was met has an entry.
     #[serde(skip)]
     pub outcomes: BTreeMap<Uuid, CommandOutcome>,
@@ -86,6 +89,21 @@ pub struct Order {
     #[serde(flatten)]
     pub which: Parked,
     pub skip: bool,
+}
+
+/// An instance gives its shards away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Evacuation {
+    /// The process that does; one that starts under its name later does not.
+    pub incarnation: Uuid,
+    pub command: Option<Uuid>,
+    pub by: String,
+    /// Milliseconds since the Unix epoch.
+    pub since: i64,
+    pub timeout_ms: u64,
+    /// It holds none any more.
+    pub done: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -278,6 +296,28 @@ impl Fold {
                 self.retries += 1;
                 Progress::Done
             }
+            Fact::Evacuating {
+                node,
+                incarnation,
+                by,
+                timeout_ms,
+            } => {
+                let evacuation = Evacuation {
+                    incarnation,
+                    command,
+                    by,
+                    since: at,
+                    timeout_ms,
+                    done: false,
+                };
+                self.evacuating.insert(node, evacuation);
+                Progress::Running
+            }
+            Fact::Evacuated { node, incarnation, .. } => {
+                let ended = self.evacuating.get_mut(&node).filter(|e| e.incarnation == incarnation);
+                ended.into_iter().for_each(|evacuation| evacuation.done = true);
+                Progress::Done
+            }
             Fact::Refused { code, because } => Progress::Refused { code, because },
             fact @ Fact::Deployment { number, .. } => {
                 deployment = Some(number);
@@ -398,6 +438,7 @@ impl Fold {
             Fact::Unparking { .. } | Fact::Unparked { .. } => true,
             Fact::AtFault { .. } | Fact::Retried { .. } => true,
             Fact::Leading | Fact::Switched { .. } | Fact::Refused { .. } => false,
+            Fact::Evacuating { .. } | Fact::Evacuated { .. } => false,
             Fact::Deployment { number, state, .. } => match state {
                 DeploymentState::Pausing | DeploymentState::Promoted => true,
                 DeploymentState::RolledBack => self.deployments.get(number).is_some_and(Deployment::under_way),

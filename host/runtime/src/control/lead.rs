@@ -41,6 +41,10 @@ pub(super) fn take(
     };
     let appended = log.append(vec![wire::status_record(&manifest.name, &status)])?;
     let own = appended.offsets.first().copied().unwrap_or(next);
+    if log.bounds(&Purpose::Status.topic(&manifest.name), wire::ONLY)?.end <= own {
+        let found = "an open transaction hides the end of the facts";
+        return Err(LogError::Away(found.to_owned()).into());
+    }
     let before = fold_until(log, manifest, next, Some(own), fold)?;
     let first = fold.heeds(&status);
     let next = fold_until(log, manifest, before, None, fold)?;

@@ -60,7 +60,7 @@ impl Controller {
 
     /// What each task has done about the order; `None`: not all of them are through.
     fn answers(&self, order: &Order) -> Option<Vec<(Shard, StageName, Unparking)>> {
-        let reports = self.board.reports();
+        let reports = self.nodes.reports();
         let mut answers = Vec::new();
         for stage in &self.manifest.stages {
             if order.which.stage.as_ref().is_some_and(|only| *only != stage.name) {

@@ -9,6 +9,7 @@ use fermata_core::limits::Limits;
 use fermata_core::ports::{Artifacts, Executor, Moment, Probe};
 use fermata_core::{Digest, VersionId};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -62,11 +63,11 @@ impl Workshop {
     }
 }
 
-/// Candidates being prepared, by number of deployment.
-pub struct Preparations {
+/// Versions being prepared, candidates by the number of their deployment.
+pub struct Preparations<K> {
     how: Preparing,
     workshop: Workshop,
-    begun: BTreeMap<u64, Work>,
+    begun: BTreeMap<K, Work>,
 }
 
 enum Work {
@@ -76,7 +77,7 @@ enum Work {
     Told,
 }
 
-impl Preparations {
+impl<K: Ord + Clone + Debug> Preparations<K> {
     pub fn new(how: Preparing, workshop: Workshop) -> Self {
         Self {
             how,
@@ -85,9 +86,9 @@ impl Preparations {
         }
     }
 
-    /// Begins once for each deployment.
-    pub fn begin(&mut self, number: u64, job: Result<Job, Refusal>) {
-        if self.begun.contains_key(&number) {
+    /// Begins once for each.
+    pub fn begin(&mut self, what: K, job: Result<Job, Refusal>) {
+        if self.begun.contains_key(&what) {
             return;
         }
         let workshop = self.workshop.clone();
@@ -99,23 +100,23 @@ impl Preparations {
         let work = match self.how {
             Preparing::InStep => Work::Ended(prepare()),
             Preparing::Background => {
-                let named = std::thread::Builder::new().name(format!("prepare-{number}"));
+                let named = std::thread::Builder::new().name(format!("prepare-{what:?}"));
                 match named.spawn(prepare) {
                     Ok(thread) => Work::Running(thread),
                     Err(error) => {
-                        let because = format!("no thread to prepare dep/{number} on: {error}");
+                        let because = format!("no thread to prepare {what:?} on: {error}");
                         Work::Ended(Err(Refusal::new(codes::CONTROL_REFUSED, because)))
                     }
                 }
             }
         };
-        self.begun.insert(number, work);
+        self.begun.insert(what, work);
     }
 
     /// Those that have ended since the last call.
-    pub fn ended(&mut self) -> Vec<(u64, Result<Loaded, Refusal>)> {
+    pub fn ended(&mut self) -> Vec<(K, Result<Loaded, Refusal>)> {
         let mut ended = Vec::new();
-        for (number, work) in &mut self.begun {
+        for (what, work) in &mut self.begun {
             let running = match work {
                 Work::Running(thread) => !thread.is_finished(),
                 Work::Ended(_) => false,
@@ -132,8 +133,13 @@ impl Preparations {
                 Work::Ended(result) => result,
                 Work::Told => continue,
             };
-            ended.push((*number, result));
+            ended.push((what.clone(), result));
         }
         ended
+    }
+
+    /// It may be begun again.
+    pub fn forget(&mut self, what: &K) {
+        self.begun.remove(what);
     }
 }

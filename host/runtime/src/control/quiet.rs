@@ -122,6 +122,15 @@ pub fn blocking(manifest: &Manifest, views: &Views, obstacles: &[String]) -> Vec
 
 fn field(at: &Field, views: &Views) -> Result<Value, String> {
     let (answer, _) = views.answer(&at.view, None, &Value::Null).map_err(|e| e.to_string())?;
+    if answer.partial && views.among_others() {
+        // A smaller sum than the true one proves nothing.
+        let missing: Vec<String> = answer.missing.iter().map(ToString::to_string).collect();
+        return Err(format!(
+            "view {} has no answer of shard {}",
+            at.view,
+            missing.join(", ")
+        ));
+    }
     let found = answer.data.pointer(&at.field).cloned();
     found.ok_or_else(|| format!("view {} has no field {}", at.view, at.field))
 }

@@ -7,7 +7,7 @@ use super::wire::News;
 use fermata_core::control::Fact;
 use fermata_core::journal::Counts;
 use fermata_core::ports::LogError;
-use fermata_core::{Sequence, Shard};
+use fermata_core::{Offset, Sequence, Shard};
 use std::collections::BTreeMap;
 
 /// How far the pipeline has come to rest while intake is closed.
@@ -19,9 +19,29 @@ pub(super) struct Rest {
     pub obstacles: Vec<String>,
     /// The shards' sequences when the condition did not hold: asked again only when something has happened since.
     incomplete_at: Option<BTreeMap<Shard, Sequence>>,
+    /// Where the others were told that the last sweep was made: what they say of later is another sweep.
+    mark: Option<Offset>,
 }
 
 impl Rest {
+    /// As the leader says.
+    pub fn told(quiescent: bool, obstacles: Vec<String>) -> Self {
+        Self {
+            quiescent,
+            obstacles,
+            ..Self::default()
+        }
+    }
+    /// A sweep was made, and the others do not know it yet.
+    pub fn wants_mark(&self) -> bool {
+        self.last.is_some() && self.mark.is_none()
+    }
+    /// This instance has told of itself, after its last sweep.
+    pub fn marked(&mut self, at: Offset) {
+        if self.wants_mark() {
+            self.mark = Some(at);
+        }
+    }
     /// Records in quarantine, as of the last sweep.
     fn parked(&self) -> u64 {
         let counts = self.last.iter().flat_map(|sweep| sweep.counts.values());
@@ -69,14 +89,43 @@ impl Controller {
         Ok(())
     }
 
+    /// Instances that may still take in records, for all that this one knows.
+    fn not_heard(&self) -> Vec<String> {
+        if !self.nodes.shared() {
+            return Vec::new();
+        }
+        let behind = |epoch: u64| epoch < self.fold.epoch;
+        let own = self.board.tenure.obeyed().filter(|epoch| behind(*epoch));
+        let live = self.nodes.live();
+        let late = live.iter().filter(|heard| behind(heard.report.epoch));
+        let late = late.map(|heard| heard.report.node.as_str());
+        let late = late.chain(own.map(|_| self.nodes.own.name.as_str()));
+        let late = late.map(|node| format!("node {node}: not every worker has answered yet"));
+        let silent = self.nodes.silent().into_iter();
+        late.chain(silent.map(|node| format!("node {node} is silent")))
+            .collect()
+    }
+
+    /// Has every other instance looked at its workers since the last sweep was made? Two looks at the same words are
+    /// one look, and between two words of different times a record could slip through.
+    fn swept_again(&self) -> bool {
+        let live = self.nodes.live();
+        let since = |mark: Offset| live.iter().all(|heard| heard.report.read_to > mark);
+        live.is_empty() || self.rest.mark.is_some_and(since)
+    }
+
     /// One sweep, compared with the one before. Returns the sequences that it saw.
     fn sweep(&mut self) -> Result<BTreeMap<Shard, Sequence>, LogError> {
-        let reports = self.board.reports();
-        let sweep = quiet::sweep(&self.manifest, &*self.log, &reports, self.fold.epoch)?;
-        let still = sweep.obstacles.is_empty();
-        self.rest.quiescent = still && self.rest.last.as_ref() == Some(&sweep);
+        let reports = self.nodes.reports();
+        let mut sweep = quiet::sweep(&self.manifest, &*self.log, &reports, self.fold.epoch)?;
+        sweep.obstacles.extend(self.not_heard());
+        let same = self.rest.last.as_ref() == Some(&sweep);
+        self.rest.quiescent = same && sweep.obstacles.is_empty() && self.swept_again();
         self.rest.obstacles.clone_from(&sweep.obstacles);
-        self.rest.last = Some(sweep);
+        if !same {
+            self.rest.mark = None;
+            self.rest.last = Some(sweep);
+        }
         Ok(reports
             .iter()
             .map(|(shard, report)| (*shard, report.sequence))

@@ -7,71 +7,86 @@ use super::fit;
 use super::receipts;
 use super::wire::News;
 use crate::board::WorkerEvent;
+use crate::nodes::report::{Numbered, Said};
 use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact};
 use fermata_core::ports::Moment;
 use fermata_core::{Shard, StageName};
 
 impl Controller {
-    /// Events of workers become facts, one by one: an event is dropped only when its fact is recorded.
-    pub(super) fn hear_workers(&mut self) -> Result<(), ControlError> {
-        while let Some(event) = self.inbox.front() {
-            if let WorkerEvent::Failed { worker, because } = event {
-                return Err(ControlError::Worker {
-                    worker: *worker,
-                    because: because.clone(),
-                });
+    /// What workers have told; a failure ends the process.
+    pub(super) fn empty_inbox(&mut self) -> Result<(), ControlError> {
+        while let Some(event) = self.inbox.pop_front() {
+            match &event {
+                WorkerEvent::Failed { worker, because } => {
+                    let (worker, because) = (*worker, because.clone());
+                    return Err(ControlError::Worker { worker, because });
+                }
+                WorkerEvent::TaskPaused { stage, shard, because } => {
+                    tracing::warn!(target: "fermata::control", "stage {stage} on shard {shard} is paused: {because}");
+                }
+                _ => {}
             }
-            let news = self.news_of(event);
-            self.record(news)?;
-            self.inbox.pop_front();
+            if let Some(event) = Said::of(&event) {
+                self.last_event += 1;
+                let number = self.last_event;
+                self.events.push_back(Numbered { number, event });
+            }
         }
         Ok(())
     }
 
-    fn news_of(&self, event: &WorkerEvent) -> Vec<News> {
+    /// Events of workers become facts, one by one: an event is dropped only when its fact is recorded.
+    pub(super) fn hear_workers(&mut self) -> Result<(), ControlError> {
+        self.empty_inbox()?;
+        while let Some(Numbered { event, .. }) = self.events.front() {
+            let news = self.news_of(event);
+            self.record(news)?;
+            self.events.pop_front();
+        }
+        Ok(())
+    }
+
+    /// What an event adds to the facts; nothing, where they tell it or it is late.
+    pub(super) fn news_of(&self, event: &Said) -> Vec<News> {
         match event {
-            WorkerEvent::Switched {
+            Said::Switched {
+                deployment,
+                stage,
                 shard,
-                receipt,
                 pause_micros,
                 synced_micros,
-                ..
+                rollback,
             } => {
-                let Ok(stage) = StageName::new(&receipt.stage) else {
-                    return Vec::new();
-                };
                 let switched = Switched {
-                    deployment: receipt.deployment,
-                    stage,
+                    deployment: *deployment,
+                    stage: stage.clone(),
                     shard: *shard,
                     pause_micros: *pause_micros,
-                    synced_micros: Some(*synced_micros),
-                    rollback: receipt.rollback,
+                    synced_micros: *synced_micros,
+                    rollback: *rollback,
                 };
                 switched.news(&self.fold)
             }
-            WorkerEvent::Refuted {
+            Said::Refuted {
                 deployment,
                 shard,
                 identity,
                 fault,
-                ..
             } => {
                 let why =
                     format!("it faulted on {identity} (shard {shard}), which the version before it passes: {fault}");
                 self.taken_back(*deployment, codes::CONTROL_REFUSED, why)
             }
-            WorkerEvent::CannotSwitch {
+            Said::CannotSwitch {
                 deployment,
                 shard,
                 fault,
-                ..
             } => {
                 let why = format!("shard {shard} could not instantiate it: {fault}");
                 self.taken_back(*deployment, codes::COMPONENT_INIT, why)
             }
-            WorkerEvent::StageAtFault {
+            Said::StageAtFault {
                 stage,
                 deployment,
                 retries,
@@ -92,15 +107,10 @@ impl Controller {
                 };
                 vec![News::of(None, fact)]
             }
-            WorkerEvent::TaskPaused { stage, shard, because } => {
-                tracing::warn!(target: "fermata::control", "stage {stage} on shard {shard} is paused: {because}");
-                Vec::new()
-            }
-            WorkerEvent::Failed { .. } => Vec::new(),
         }
     }
 
-    fn taken_back(&self, number: u64, code: &'static str, why: String) -> Vec<News> {
+    pub(super) fn taken_back(&self, number: u64, code: &'static str, why: String) -> Vec<News> {
         let open = self.fold.deployments.get(&number).filter(|d| d.under_way());
         open.map(|d| goes(d, DeploymentState::RolledBack, Some((code, why))))
             .into_iter()
@@ -151,11 +161,17 @@ impl Controller {
     fn next_of(&mut self, number: u64) -> Option<Vec<News>> {
         use DeploymentState::{Pausing, Prepared, Probation, Promoted, Proposed, Refused, RolledBack, Switching};
         let deployment = self.fold.deployments.get(&number)?.clone();
+        if let Some(news) = self.refused_elsewhere(&deployment) {
+            return Some(news);
+        }
         match deployment.state() {
             Proposed | Prepared => match self.candidate(&deployment)? {
                 Err(Refusal { code, because }) => Some(vec![goes(&deployment, Refused, Some((code, because)))]),
-                Ok(()) if deployment.state() == Proposed => Some(vec![goes(&deployment, Prepared, None)]),
-                Ok(()) => Some(self.begin_switch(&deployment)),
+                Ok(()) => match self.prepared_elsewhere(number)? {
+                    Err(Refusal { code, because }) => Some(vec![goes(&deployment, Refused, Some((code, because)))]),
+                    Ok(()) if deployment.state() == Proposed => Some(vec![goes(&deployment, Prepared, None)]),
+                    Ok(()) => Some(self.begin_switch(&deployment)),
+                },
             },
             Pausing => {
                 let begun = !deployment.switched.is_empty();
@@ -168,21 +184,21 @@ impl Controller {
                     Probation
                 };
                 let all = self.shards().all(|s| deployment.switched.contains_key(&s));
-                (all && self.all_report(&deployment)).then(|| vec![goes(&deployment, next, None)])
+                (all && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, next, None)])
             }
             Probation => {
                 let since = deployment.reached(Probation).unwrap_or(i64::MAX);
                 let probation = i64::try_from(deployment.probation_ms).unwrap_or(i64::MAX);
                 let over = self.clock.now().0 >= since.saturating_add(probation);
-                // A shard that does not report could be the one where it fails.
-                (over && self.all_report(&deployment)).then(|| vec![goes(&deployment, Promoted, None)])
+                // A shard that does not report could be the one where it fails; so could one whose instance is silent.
+                (over && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, Promoted, None)])
             }
             Promoted | RolledBack | Refused => None,
         }
     }
 
     /// `None`: not ready yet.
-    fn candidate(&mut self, deployment: &Deployment) -> Option<Result<(), Refusal>> {
+    pub(super) fn candidate(&mut self, deployment: &Deployment) -> Option<Result<(), Refusal>> {
         let Some(stage) = self.manifest.stage(deployment.stage.as_str()).cloned() else {
             let because = format!("the manifest has no stage {} any more", deployment.stage);
             return Some(Err(Refusal::new(codes::MANIFEST_REFERENCE, because)));
@@ -246,17 +262,22 @@ impl Controller {
         news
     }
 
-    fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
+    pub(super) fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
         (0..self.manifest.partitions).map(Shard)
     }
 
     /// Every shard says that it runs the new version for this deployment.
     fn all_report(&self, deployment: &Deployment) -> bool {
-        let reports = self.board.reports();
+        let reports = self.nodes.reports();
         self.shards().all(|shard| {
             let task = reports.get(&shard).and_then(|r| r.tasks.get(&deployment.stage));
             task.is_some_and(|t| t.deployment == deployment.number && t.version == Some(deployment.new))
         })
+    }
+
+    /// Every shard says so, and no instance is silent that could say something else.
+    fn all_say_so(&self, deployment: &Deployment) -> bool {
+        self.nodes.silent().is_empty() && self.all_report(deployment)
     }
 
     /// Every shard runs the new version, and not every one has said that it switched: its worker ended between the

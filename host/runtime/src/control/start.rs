@@ -1,18 +1,21 @@
 //! From the logs to a running control plane: whatever state the last process was killed in.
 
-use super::controller::{Controller, Shown, directive};
+use super::company::{self, Company};
+use super::controller::{Controller, Role, Shown};
 use super::error::{ControlError, Refusal};
 use super::fit;
 use super::fold::Fold;
-use super::lead::{self, fold_until};
+use super::lead::fold_until;
 use super::prepare::{Preparations, Preparing, Workshop};
 use super::rest::Rest;
 use super::rollout::goes;
 use super::versions::Versions;
 use super::view::{ControlState, ControlView, Flow};
 use super::wire::{self, News};
-use crate::board::Board;
-use crate::views::Views;
+use crate::board::{Board, Directive, Intake};
+use crate::nodes::{NodeSpec, Nodes};
+use crate::tenure::Tenure;
+use crate::views::{Peers, Views};
 use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact};
 use fermata_core::manifest::{Manifest, Stage};
@@ -22,7 +25,8 @@ use fermata_core::{Shard, StageName, VersionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// What a control plane is made of. The pipeline's topics exist ([`crate::worker::topics`]).
+/// What a control plane is made of. The pipeline's topics exist ([`crate::worker::topics`], and where several instances
+/// share the log, [`crate::nodes::topics`]).
 pub struct ControllerSpec {
     pub manifest: Arc<Manifest>,
     pub log: Arc<dyn Log>,
@@ -32,9 +36,14 @@ pub struct ControllerSpec {
     pub artifacts: Arc<dyn Artifacts>,
     pub probe: Arc<dyn Probe>,
     pub preparing: Preparing,
+    /// [`NodeSpec::alone`]: the only instance, which leads from the start.
+    pub node: NodeSpec,
+    /// How other instances are asked for their part of a view.
+    pub peers: Arc<dyn Peers>,
 }
 
-/// Folds what is recorded, makes the live versions ready and tells the board; deployments go on with the first step.
+/// Folds what is recorded. The only instance of a log makes the live versions ready and tells the board; deployments go
+/// on with the first step. One of several does so with its steps, and leads when its workers hold shard 0.
 pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlError> {
     let ControllerSpec {
         manifest,
@@ -45,10 +54,19 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         artifacts,
         probe,
         preparing,
+        node,
+        peers,
     } = spec;
     let mut fold = Fold::default();
     let status = log.bounds(&Purpose::Status.topic(&manifest.name), wire::ONLY)?;
     let control = log.bounds(&Purpose::Control.topic(&manifest.name), wire::ONLY)?;
+    let mut company = Company::default();
+    let tenure = if node.shared {
+        company.next = company::first(&*log, &manifest.name)?;
+        Tenure::shared()
+    } else {
+        Tenure::sole()
+    };
     let next_status = fold_until(&*log, &manifest, status.start, None, &mut fold)?;
     // What was recorded before this start is on disk, or this start would not have found it.
     let found = ControlState {
@@ -56,19 +74,81 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         obstacles: Vec::new(),
         fold: fold.clone(),
     };
-
-    let lead = lead::take(&*log, &manifest, &*clock, &mut fold, next_status)?;
     let workshop = Workshop {
         executor,
         artifacts,
         probe,
     };
-    let mut versions = Versions::new(&manifest, &*log, &fold, &*workshop.artifacts)?;
+    let versions = Versions::new(&manifest, &*log, &fold, &*workshop.artifacts)?;
+    // Until something is live, nothing runs.
+    let nothing = Directive {
+        epoch: 0,
+        intake: Intake::Closed,
+        draining: false,
+        stages: BTreeMap::new(),
+    };
+    let board = Arc::new(Board::with(nothing, tenure));
+    let nodes = Arc::new(Nodes::new(node, board.clone(), clock.clone()));
+    let views = Views::among(
+        manifest.clone(),
+        log.clone(),
+        store,
+        board.clone(),
+        nodes.clone(),
+        peers,
+    );
+    let view = Arc::new(ControlView::new(manifest.clone(), log.clone(), found));
+    let mut controller = Controller {
+        manifest,
+        log,
+        clock,
+        preparations: Preparations::new(preparing, workshop.clone()),
+        recalled: Preparations::new(preparing, workshop.clone()),
+        workshop,
+        board: board.clone(),
+        nodes,
+        company,
+        role: Role::Follows,
+        views: Arc::new(views),
+        view,
+        fold,
+        versions,
+        candidates: BTreeMap::new(),
+        next_control: control.start,
+        next_status,
+        term: 0,
+        unsure: false,
+        inbox: VecDeque::new(),
+        events: VecDeque::new(),
+        last_event: 0,
+        rest: Rest::default(),
+        shown: Shown::default(),
+        away: None,
+    };
+    if controller.nodes.shared() {
+        // The others must know of this one before its workers join the group.
+        controller.hear_nodes()?;
+        controller.tell()?;
+    } else {
+        controller.take_the_lead()?;
+        controller.publish();
+    }
+    Ok((board, controller))
+}
+
+/// Makes the versions ready that the stages run. Returns the facts that a leader begins with.
+pub(super) fn begin(
+    manifest: &Manifest,
+    log: &dyn Log,
+    workshop: &Workshop,
+    versions: &mut Versions,
+    fold: &Fold,
+) -> Result<Vec<News>, ControlError> {
     let mut begin = Beginning {
-        workshop: &workshop,
-        versions: &mut versions,
-        fold: &fold,
-        never_ran: never_ran(&manifest, &*log)?,
+        workshop,
+        versions,
+        fold,
+        never_ran: never_ran(manifest, log)?,
         news: Vec::new(),
     };
     let mut fresh = Vec::new();
@@ -83,57 +163,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
     if !fresh.is_empty() {
         news.push(News::of(None, Fact::Started { stages: fresh }));
     }
-
-    // The first directive is made from the fold with these facts in it: it is published when they are recorded.
-    let mut ahead = fold.clone();
-    for News { command, fact } in &news {
-        let epoch = ahead.epoch + u64::from(ahead.opens_epoch(fact));
-        let (v, at) = (fermata_core::control::VERSION, clock.now().0);
-        ahead.apply(fermata_core::control::Status {
-            v,
-            at,
-            epoch,
-            term: lead.term,
-            command: *command,
-            fact: fact.clone(),
-        });
-    }
-    let board = Arc::new(Board::new(directive(
-        &manifest,
-        &ahead,
-        &versions,
-        ahead.paused.is_some(),
-    )));
-    let views = Arc::new(Views::new(manifest.clone(), log.clone(), store, board.clone()));
-    let view = Arc::new(ControlView::new(manifest.clone(), log.clone(), found));
-    let mut controller = Controller {
-        manifest,
-        log,
-        clock,
-        preparations: Preparations::new(preparing, workshop.clone()),
-        workshop,
-        board: board.clone(),
-        views,
-        view,
-        fold,
-        versions,
-        candidates: BTreeMap::new(),
-        next_control: control.start,
-        next_status: lead.next,
-        term: lead.term,
-        unsure: false,
-        inbox: VecDeque::new(),
-        rest: Rest::default(),
-        shown: Shown {
-            commit: lead.commit,
-            ..Shown::default()
-        },
-        away: None,
-    };
-    controller.record(news)?;
-    controller.gather_receipts()?;
-    controller.publish();
-    Ok((board, controller))
+    Ok(news)
 }
 
 struct Beginning<'a> {

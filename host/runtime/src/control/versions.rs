@@ -42,15 +42,6 @@ impl Versions {
     /// journal records, and for what is still unknown those of the receipts.
     pub fn new(manifest: &Manifest, log: &dyn Log, fold: &Fold, artifacts: &dyn Artifacts) -> Result<Self, LogError> {
         let mut configs = BTreeMap::new();
-        let journal = Purpose::Journal.topic(&manifest.name);
-        for shard in (0..manifest.partitions).map(Shard) {
-            let Some(last) = log.last(&journal, shard)? else {
-                continue;
-            };
-            // A record that cannot be read is for its worker to complain of.
-            let record = JournalRecord::decode_bytes(last.value.as_deref().unwrap_or_default());
-            learn(&mut configs, record.map(|r| r.versions).unwrap_or_default());
-        }
         let mut asked = BTreeMap::new();
         for stage in &manifest.stages {
             let found = guarded::setup(stage, artifacts).map(|text| {
@@ -60,19 +51,36 @@ impl Versions {
             });
             asked.insert(stage.name.clone(), found);
         }
+        let mut versions = Self {
+            ready: BTreeMap::new(),
+            configs,
+            asked,
+        };
+        versions.learn(manifest, log, fold)?;
+        Ok(versions)
+    }
+
+    /// What the journals and receipts tell of by now.
+    pub fn learn(&mut self, manifest: &Manifest, log: &dyn Log, fold: &Fold) -> Result<(), LogError> {
+        let configs = &mut self.configs;
+        let journal = Purpose::Journal.topic(&manifest.name);
+        for shard in (0..manifest.partitions).map(Shard) {
+            let Some(last) = log.last(&journal, shard)? else {
+                continue;
+            };
+            // A record that cannot be read is for its worker to complain of.
+            let record = JournalRecord::decode_bytes(last.value.as_deref().unwrap_or_default());
+            learn(configs, record.map(|r| r.versions).unwrap_or_default());
+        }
         for deployment in fold.deployments.values() {
             if ![deployment.old, deployment.new]
                 .iter()
                 .all(|v| configs.contains_key(&v.config))
             {
-                learn(&mut configs, receipts::versions(log, manifest, deployment)?);
+                learn(configs, receipts::versions(log, manifest, deployment)?);
             }
         }
-        Ok(Self {
-            ready: BTreeMap::new(),
-            configs,
-            asked,
-        })
+        Ok(())
     }
 
     /// Digest of the setup that the manifest asks for; refused when a validator of it was not found at the start.

@@ -2,7 +2,7 @@
 
 use fermata_core::codes;
 use fermata_core::ports::{LogError, StateError};
-use fermata_core::{Fault, StageName};
+use fermata_core::{Fault, Shard, StageName};
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ViewFailure {
@@ -27,6 +27,12 @@ pub enum ViewFailure {
         stage: StageName,
         found: String,
     },
+    /// One key's shard is held by nobody, or its owner does not answer.
+    #[error("view {view:?}: shard {shard} does not answer: {found}; ask again in a moment")]
+    NoOwner { view: String, shard: Shard, found: String },
+    /// The owner of a shard could not answer; it says why.
+    #[error("view {view:?} on node {node}: {found}")]
+    There { view: String, node: String, found: String },
     #[error("view: {0}")]
     State(#[from] StateError),
     #[error("view: {0}")]
@@ -44,7 +50,8 @@ impl ViewFailure {
             Self::Fault { .. } | Self::Slow { .. } => codes::COMPONENT_CONTRACT,
             Self::Host { .. } | Self::State(_) => codes::STATE_FAILED,
             Self::Log(_) => codes::LOG_FAILED,
-            Self::NotDurable { .. } => codes::HTTP_UNAVAILABLE,
+            Self::NotDurable { .. } | Self::NoOwner { .. } => codes::HTTP_UNAVAILABLE,
+            Self::There { .. } => codes::STATE_FAILED,
         }
     }
 }

@@ -2,16 +2,23 @@
 //!
 //! An answer belongs to one snapshot and is given only when that snapshot would survive a power cut. Views run on
 //! their own instances: a slow or broken one costs no record anything.
+//!
+//! Where several instances share a pipeline, each shard is asked where it is held ([`Peers`]), so that any of them
+//! gives the same answer.
 
 mod failure;
+mod gather;
 mod host;
+mod peers;
 mod pool;
 #[cfg(test)]
 mod tests;
 
 pub use failure::ViewFailure;
+pub use peers::{NoPeers, Part, PeerError, Peers, Question, Reply, Said};
 
 use crate::board::{Board, StageDirective};
+use crate::nodes::{NodeSpec, Nodes};
 use crate::worker::context::{Stores, random_for};
 use fermata_core::description::{ViewDecl, ViewScope};
 use fermata_core::journal::JournalRecord;
@@ -19,7 +26,7 @@ use fermata_core::manifest::Manifest;
 use fermata_core::manifest::problem::nearest;
 use fermata_core::names::Purpose;
 use fermata_core::partition::shard_of;
-use fermata_core::ports::{HostCalls, Log, StateError, StateRead, StateStore};
+use fermata_core::ports::{HostCalls, Log, StateError, StateRead, StateStore, SystemClock};
 use fermata_core::{CommitId, Identity, Sequence, Shard, StageName, Timestamp};
 use host::{Source, ViewHost};
 use pool::{Asked, Pool};
@@ -37,8 +44,14 @@ pub struct Answer {
     pub data: Value,
     /// Journal sequence of each shard that was asked, as of the snapshot.
     pub positions: BTreeMap<Shard, Sequence>,
-    /// A shard that was asked has no owner at present: its part may be behind.
+    /// A shard that was asked has no owner at present: its part is behind, or missing.
     pub partial: bool,
+    /// Shards without a part in it.
+    #[serde(skip)]
+    pub missing: Vec<Shard>,
+    /// The instance that answered for each shard.
+    #[serde(skip)]
+    pub owners: BTreeMap<Shard, String>,
 }
 
 pub struct Views {
@@ -46,18 +59,42 @@ pub struct Views {
     log: Arc<dyn Log>,
     store: Arc<dyn StateStore>,
     board: Arc<Board>,
+    nodes: Arc<Nodes>,
+    peers: Arc<dyn Peers>,
     pool: Pool,
 }
 
 impl Views {
+    /// Of the only instance of a log.
     pub fn new(manifest: Arc<Manifest>, log: Arc<dyn Log>, store: Arc<dyn StateStore>, board: Arc<Board>) -> Self {
+        let clock = Arc::new(SystemClock::default());
+        let nodes = Arc::new(Nodes::new(NodeSpec::alone(), board.clone(), clock));
+        Self::among(manifest, log, store, board, nodes, Arc::new(NoPeers))
+    }
+
+    /// Of one of several instances.
+    pub fn among(
+        manifest: Arc<Manifest>,
+        log: Arc<dyn Log>,
+        store: Arc<dyn StateStore>,
+        board: Arc<Board>,
+        nodes: Arc<Nodes>,
+        peers: Arc<dyn Peers>,
+    ) -> Self {
         Self {
             manifest,
             log,
             store,
             board,
+            nodes,
+            peers,
             pool: Pool::default(),
         }
+    }
+
+    /// May shards be held elsewhere?
+    pub(crate) fn among_others(&self) -> bool {
+        self.nodes.shared()
     }
 
     /// Committed state as of now.
@@ -96,8 +133,16 @@ impl Views {
     /// The parts of a view of all shards, before they are merged, with the journal sequence of each.
     pub fn shard_answers(&self, view: &str, params: Value) -> Result<Vec<(Shard, Sequence, Value)>, ViewFailure> {
         let (commit, ask) = self.ask(view, None, &params)?;
-        let part = |shard| Ok((shard, sequence(&*ask.state, shard)?, ask.parsed(&ask.part(shard)?)?));
-        let parts = self.shards().map(part);
+        let gathered = self.gather(&ask, None, &params, self.shards().collect())?;
+        if let Some(missing) = gathered.missing.first() {
+            return Err(ViewFailure::NoOwner {
+                view: view.to_owned(),
+                shard: *missing,
+                found: "no instance that answers holds it".to_owned(),
+            });
+        }
+        let parts = gathered.parts.into_iter();
+        let parts = parts.map(|(shard, part)| Ok((shard, part.sequence, ask.parsed(&part.text)?)));
         let parts = parts.collect::<Result<_, ViewFailure>>()?;
         self.wait(commit)?;
         Ok(parts)
@@ -111,31 +156,27 @@ impl Views {
         params: &Value,
     ) -> Result<(Answer, CommitId), ViewFailure> {
         let (commit, ask) = self.ask(view, key, params)?;
-        let (text, shards) = match key {
-            Some(key) => {
-                let shard = shard_of(key.as_bytes(), self.manifest.partitions);
-                (ask.part(shard)?, vec![shard])
-            }
-            None => {
-                let shards: Vec<Shard> = self.shards().collect();
-                let parts = shards.iter().map(|shard| ask.part(*shard)).collect::<Result<_, _>>()?;
-                (ask.merge(parts, &shards)?, shards)
-            }
+        let shards: Vec<Shard> = match key {
+            Some(key) => vec![shard_of(key.as_bytes(), self.manifest.partitions)],
+            None => self.shards().collect(),
         };
-        let owned = self.board.reports();
-        let partial = shards.iter().any(|shard| !owned.contains_key(shard));
-        let positions = shards
-            .into_iter()
-            .map(|shard| Ok((shard, sequence(&*ask.state, shard)?)));
-        let positions = positions.collect::<Result<_, ViewFailure>>()?;
-        Ok((
-            Answer {
-                data: ask.parsed(&text)?,
-                positions,
-                partial,
-            },
-            commit,
-        ))
+        let gathered = self.gather(&ask, key, params, shards)?;
+        let positions = gathered.parts.iter().map(|(shard, part)| (*shard, part.sequence));
+        let positions = positions.collect();
+        let shards: Vec<Shard> = gathered.parts.keys().copied().collect();
+        let mut texts = gathered.parts.into_values().map(|part| part.text);
+        let text = match key {
+            Some(_) => texts.next().unwrap_or_default(),
+            None => ask.merge(texts.collect(), &shards)?,
+        };
+        let answer = Answer {
+            data: ask.parsed(&text)?,
+            positions,
+            partial: gathered.behind || !gathered.missing.is_empty(),
+            missing: gathered.missing,
+            owners: gathered.owners,
+        };
+        Ok((answer, commit))
     }
 
     fn ask<'a>(&'a self, view: &'a str, key: Option<&str>, params: &Value) -> Result<(CommitId, Ask<'a>), ViewFailure> {

@@ -14,12 +14,27 @@ impl Worker {
     /// Reads the newest directive and carries it out at this batch boundary. `true`: tasks have switched.
     pub(super) fn obey(&mut self) -> Result<bool, WorkerError> {
         // By identity: whether a drain waits changes without a new epoch.
+        self.refresh_directive();
+        let switched = self.switch()?;
+        if self.unresolved.is_none() {
+            self.spec.board.tenure.obeys(self.spec.index, self.directive.epoch);
+        }
+        Ok(switched)
+    }
+
+    /// Only where no batch is open: a record is taken in under the directive that its journal record names.
+    pub(super) fn refresh_directive(&mut self) {
         if !Arc::ptr_eq(&self.directive, &self.spec.board.directive()) {
             self.read_directive();
             self.set_paused();
             self.stale_reports = true;
         }
-        self.switch()
+    }
+
+    /// Every stage has a version to run: before the pipeline has begun, or while this instance prepares what the
+    /// others run already, it has none.
+    pub(super) fn knows_every_stage(&self) -> bool {
+        self.wirings.iter().all(|wiring| self.live.contains_key(&wiring.stage))
     }
 
     pub(super) fn read_directive(&mut self) {
@@ -89,7 +104,7 @@ impl Worker {
                     .tasks
                     .iter()
                     .any(|t| t.wiring.inputs.get(&topic).is_some_and(|i| i.head));
-                if (closed && head) || readers.all(|t| t.paused.is_some()) {
+                if self.suspended || (closed && head) || readers.all(|t| t.paused.is_some()) {
                     paused.push((topic, state.shard));
                 }
             }

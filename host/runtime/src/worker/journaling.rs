@@ -73,6 +73,7 @@ pub fn record(
     let mut tasks = Vec::with_capacity(shard.tasks.len());
     for task in &mut shard.tasks {
         let events = std::mem::take(&mut task.events);
+        task.settle_state();
         let version = versions.index(task.runs(), || {
             task.ran.clone().unwrap_or_else(|| version_entry(&task.loaded))
         });
@@ -111,6 +112,8 @@ pub fn record(
             quarantine: QuarantineEntry::of(&task.policy),
             unparking: (task.unparking.order > 0).then(|| task.unparking.clone()),
             faults_in_a_row: task.faults_in_a_row,
+            stores: task.footprint.entries(),
+            timers_stopped: std::mem::take(&mut task.timers_stopped),
         });
     }
     let receipts = cutovers

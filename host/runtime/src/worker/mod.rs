@@ -21,6 +21,7 @@ pub mod quarantine;
 mod restore;
 pub mod scanning;
 pub mod shard;
+mod standby;
 mod suspicion;
 pub mod task;
 mod ticking;
@@ -124,6 +125,8 @@ pub struct Worker {
     idle: bool,
     /// The reports on the board are older than the tasks.
     stale_reports: bool,
+    /// The lease is over: nothing is read.
+    suspended: bool,
     /// Why the last step got no answer from the log.
     away: Option<String>,
 }
@@ -165,6 +168,7 @@ impl Worker {
             fresh_cutover: false,
             idle: false,
             stale_reports: false,
+            suspended: false,
             away: None,
             spec,
         };
@@ -236,6 +240,7 @@ impl Worker {
     /// Gives everything up; the next step joins again.
     fn leave(&mut self) {
         self.session = None;
+        self.spec.board.tenure.left(self.spec.index);
         for shard in std::mem::take(&mut self.unrestored) {
             self.spec.store.release(shard);
         }
@@ -250,11 +255,17 @@ impl Worker {
 
     fn try_step(&mut self, max_wait: Duration) -> Result<Progress, WorkerError> {
         self.publish_durable();
+        if self.spec.board.tenure.should_leave(self.spec.index) {
+            return self.stay_out(max_wait);
+        }
         if self.session.is_none() {
             self.join_group()?;
         }
         if self.unresolved.is_some() && !self.resolve()? {
             return Ok(Progress::Idle);
+        }
+        if self.suspend() {
+            return self.stand_by(max_wait);
         }
         self.restore_held()?;
         let switched = self.obey()?;
@@ -302,6 +313,7 @@ impl Worker {
                 Polled::Idle => break,
                 Polled::Records(records) => self.process(&records)?,
                 Polled::Assigned(shards) => {
+                    self.spec.board.tenure.gained(self.spec.index, &shards);
                     self.unrestored.extend(shards);
                     // What is open was made without these shards, and is ended first.
                     self.commit(BTreeMap::new())?;
@@ -324,12 +336,7 @@ impl Worker {
                         self.commit(BTreeMap::new())
                     };
                     // They are gone whatever became of the batch: told once, the session does not say it again.
-                    for shard in shards {
-                        self.shards.remove(&shard);
-                        self.unrestored.remove(&shard);
-                        self.spec.store.release(shard);
-                        self.spec.board.forget(self.spec.index, shard);
-                    }
+                    self.give_up(shards);
                     ended?;
                     worked = true;
                     break;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+mod growth;
+
 #[derive(Default)]
 pub struct Overlay {
     spaces: Vec<Space>,
@@ -22,6 +24,8 @@ struct Space {
     namespace: Arc<Namespace>,
     /// `None`: deleted in this batch.
     entries: BTreeMap<Bytes, Option<Bytes>>,
+    /// Bytes of committed entries, of those that somebody had to know.
+    committed: BTreeMap<Bytes, u64>,
 }
 
 struct Undo {
@@ -95,6 +99,7 @@ impl Overlay {
             self.spaces.push(Space {
                 namespace: namespace.clone(),
                 entries: BTreeMap::new(),
+                committed: BTreeMap::new(),
             });
             self.spaces.len() - 1
         });
@@ -172,6 +177,7 @@ impl Overlay {
         self.written = 0;
         for space in &mut self.spaces {
             let namespace = &space.namespace;
+            space.committed.clear();
             into.extend(
                 std::mem::take(&mut space.entries)
                     .into_iter()

@@ -3,7 +3,7 @@
 use super::fusion::Track;
 use super::journaling::Chained;
 use super::shard::ShardState;
-use super::task::Task;
+use super::task::{Footprint, Task};
 use super::{Worker, WorkerError};
 use fermata_core::journal::JournalRecord;
 use fermata_core::names::Purpose;
@@ -20,7 +20,11 @@ impl Worker {
     /// so for the next step.
     pub(super) fn restore_held(&mut self) -> Result<(), WorkerError> {
         for shard in self.unrestored.clone() {
-            if self.restore(shard)? {
+            if !self.spec.board.tenure.may_restore(shard) {
+                continue;
+            }
+            self.refresh_directive();
+            if self.knows_every_stage() && self.restore(shard)? {
                 self.unrestored.remove(&shard);
             }
         }
@@ -50,6 +54,13 @@ impl Worker {
                 (Some(record), chained)
             }
         };
+        if journal
+            .as_ref()
+            .is_some_and(|record| record.epoch > self.directive.epoch)
+        {
+            // Its last owner knew of facts that have not come here yet: what they made live must not be undone.
+            return Ok(false);
+        }
         match self.spec.store.restore(shard, chained.sequence, RESTORING)? {
             Restored::Ready => {}
             Restored::Behind { left } => {
@@ -72,6 +83,7 @@ impl Worker {
                 task.unparking = entry.unparking.clone().unwrap_or_default();
                 task.faults_in_a_row = entry.faults_in_a_row;
                 task.suspect = task.suspicious();
+                task.footprint = Footprint::restored(&wiring.stage, entry);
                 let version = journal.versions.get(entry.version as usize);
                 let version = version.ok_or_else(|| corrupt(format!("stage {} names no version", wiring.stage)))?;
                 let id = version.id().ok_or_else(|| corrupt("a digest is not 32 bytes".into()))?;

@@ -133,6 +133,7 @@ impl Worker {
                 task.undo_to(&mark);
                 if task.paused.is_some() {
                     // It stays set, and is due again at the first tick after the task goes on.
+                    task.timers_stopped = true;
                     return Ok(());
                 }
             }

@@ -129,6 +129,12 @@ pub enum Verb {
     /// Records that wait because one of their key could not be treated
     #[command(subcommand)]
     Parked(ParkedVerb),
+    /// The instances that run the pipeline
+    #[command(subcommand)]
+    Nodes(NodesVerb),
+    /// Who holds which shard
+    #[command(subcommand)]
+    Shards(ShardsVerb),
     /// Topics: those of a running pipeline, and those that a pipeline needs on Kafka
     #[command(subcommand)]
     Topics(super::topics::args::TopicsVerb),
@@ -361,6 +367,20 @@ pub enum ParkedVerb {
         #[arg(long)]
         stage: Option<String>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum NodesVerb {
+    /// All of them, with what they hold
+    List,
+    /// Give the shards of one away before maintenance, warm where possible
+    Evacuate { node: String },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ShardsVerb {
+    /// All of them: owner, journal sequence, lag, standby
+    List,
 }
 
 #[derive(Clone, Debug, Args)]

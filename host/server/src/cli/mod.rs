@@ -12,6 +12,7 @@ mod envelope;
 mod explain;
 mod flow;
 mod generate;
+mod nodes;
 mod parked;
 mod records;
 mod status;
@@ -55,6 +56,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Topics(verb) => topics::run(&talk, client, global.timeout, &verb),
         Verb::Doctor(args) => crate::doctor::run(&talk, &args, global.timeout),
         Verb::Parked(verb) => parked::run(&talk, client()?, &global, verb),
+        Verb::Nodes(verb) => nodes::run(&talk, client()?, &global, verb),
+        Verb::Shards(verb) => nodes::shards(&talk, client()?, &verb),
         Verb::Verify(args) => verify::run(&talk, client, args),
         Verb::Component(verb) => component::run(&talk, client, verb),
         Verb::Validate(args) => validate::run(&talk, &args),
@@ -119,6 +122,9 @@ mod tests {
             &["parked", "skip", "0x00ff", "--reason", "x"],
             &["generate", "--file", "-", "--format", "csv", "--topic", "t", "--strict"],
             &["generate", "load", "--backlog", "500", "--set", "a.b=0.1"],
+            &["nodes", "list"],
+            &["nodes", "evacuate", "fermata-0", "--wait", "--timeout", "5s"],
+            &["shards", "list"],
             &["build", "-o", "json"],
             &["component", "check", "x.wasm", "--config", "{}"],
             &["verify", "--data-dir", "d", "--replay"],
@@ -148,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_not_due_is_unknown() {
-        for verb in ["promote", "plan", "shadow", "nodes", "savepoint", "trace"] {
+        for verb in ["promote", "plan", "shadow", "savepoint", "trace"] {
             let error = Cli::try_parse_from(["fermata", verb]).expect_err(verb);
             assert_eq!(error.exit_code(), 2, "{verb}");
         }

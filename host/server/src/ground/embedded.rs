@@ -6,6 +6,7 @@ use fermata_core::codes;
 use fermata_core::ports::LogError;
 use fermata_runtime::worker;
 use fermata_store::{Embedded, Options};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub fn stand(options: &Options, site: &Site<'_>) -> Result<Standing, Failure> {
         store: embedded,
         topics: worker::topics(site.manifest),
         sizes: Arc::new(|_| Ok(None)),
+        shared: false,
+        standby: Arc::new(BTreeMap::new),
         nature: Nature {
             place: format!("log in {}", site.data_dir.display()),
             gapless: true,

@@ -6,7 +6,7 @@ use crate::installation::{Create, Installation};
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::LogError;
 use fermata_core::topics::TOMBSTONES;
-use fermata_core::{PipelineName, StageName, codes};
+use fermata_core::{PipelineName, Shard, StageName, codes};
 use fermata_kafka::inspect::{InspectError, Inspector};
 use fermata_kafka::{CreateTopics, KafkaLog, KafkaOptions};
 use fermata_runtime::topics::TopicPlan;
@@ -43,10 +43,14 @@ impl Kafka {
         options.keep = TOMBSTONES / 2;
         options.on_fatal = Some(site.fatal.clone());
         let store = Local::open(&site.data_dir.join(STATE), options, log.clone()).map_err(|e| self.unfit(e))?;
-        let sizes = log.clone();
+        // Where another instance falls, its shards need only their last changes here.
+        store.follow((0..site.manifest.partitions).map(Shard));
+        let (sizes, followed) = (log.clone(), store.clone());
         Ok(Standing {
             topics: plan.specs(),
             sizes: std::sync::Arc::new(move |topic| sizes.max_record_bytes(topic).map(Some)),
+            shared: true,
+            standby: std::sync::Arc::new(move || followed.warmth()),
             nature: Nature {
                 place: format!("log on Kafka at {}", self.installation.kafka["bootstrap.servers"]),
                 gapless: false,

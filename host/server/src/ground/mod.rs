@@ -7,10 +7,11 @@ pub use embedded::open;
 pub use kafka::Kafka;
 
 use crate::failure::Failure;
-use fermata_core::TopicName;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Log, LogError, StateStore, TopicSpec};
+use fermata_core::{Shard, TopicName};
 use fermata_store::Options;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,10 @@ pub struct Standing {
     /// Every topic that the pipeline needs on it.
     pub topics: Vec<TopicSpec>,
     pub sizes: Sizes,
+    /// Other instances of the pipeline may stand on it as well.
+    pub shared: bool,
+    /// Shards whose state is followed here, and how many changes each is behind.
+    pub standby: Arc<dyn Fn() -> BTreeMap<Shard, u64> + Send + Sync>,
     pub nature: Nature,
 }
 

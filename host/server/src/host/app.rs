@@ -11,6 +11,7 @@ use fermata_core::ports::{Artifacts, Clock, Executor, Log, LogError, StateStore}
 use fermata_core::{Offset, Record, Shard, TopicName};
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{CommandOutcome, ControlState, ControlView, Controller, Fold};
+use fermata_runtime::nodes::Nodes;
 use fermata_runtime::views::Views;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -32,6 +33,8 @@ pub struct App {
     pub board: Arc<Board>,
     pub control: Arc<ControlView>,
     pub views: Arc<Views>,
+    pub nodes: Arc<Nodes>,
+    pub peer_secret: Option<String>,
     pub executor: Arc<dyn Executor>,
     pub artifacts: Arc<dyn Artifacts>,
     pub clock: Arc<dyn Clock>,
@@ -71,6 +74,8 @@ impl App {
             board,
             control: controller.view(),
             views: controller.views(),
+            nodes: controller.nodes(),
+            peer_secret: spec.peer_secret.clone(),
             executor: spec.executor.clone(),
             artifacts: spec.artifacts.clone(),
             clock: spec.clock.clone(),

@@ -55,7 +55,7 @@ fn sum(app: &App, topic: &TopicName, bound: impl Fn(Shard) -> Option<Offset>) ->
 
 /// The lowest position of a head's readers.
 fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> Offset {
-    let reports = app.board.reports();
+    let reports = app.nodes.reports();
     let Some(report) = reports.get(&shard) else {
         return Offset(0);
     };
@@ -70,7 +70,7 @@ fn taken_in(app: &App, topic: &TopicName, shard: Shard) -> Offset {
 /// Records of heads and between stages that wait to be read; where offsets have gaps, these are among them while
 /// anything moves.
 pub fn lag(app: &App) -> Result<u64, String> {
-    let reports = app.board.reports();
+    let reports = app.nodes.reports();
     let open = app.board.directive().intake == Intake::Open;
     let mut lag = 0;
     for stage in &app.manifest.stages {

@@ -67,7 +67,7 @@ pub fn control(app: &Arc<App>, mut controller: Controller) -> impl FnMut() -> Ou
 pub fn worker(spec: &HostSpec, standing: &Standing, board: &Arc<Board>, index: usize) -> Result<Worker, Unfit> {
     let joined = Worker::join(WorkerSpec {
         index,
-        node: spec.node.clone(),
+        node: spec.node.name.clone(),
         manifest: spec.manifest.clone(),
         log: standing.log.clone(),
         store: standing.store.clone(),

@@ -13,6 +13,7 @@ pub mod goals;
 pub mod hold;
 mod join;
 mod patience;
+pub mod peers;
 pub mod persist;
 pub mod status;
 mod threads;
@@ -29,8 +30,12 @@ use crate::http::Api;
 use fermata_core::codes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, LogError, NoProbe, Probe, SystemClock};
+use fermata_runtime::artifacts::LogArtifacts;
 use fermata_runtime::board::Board;
 use fermata_runtime::control::{self, ControlError, Controller, ControllerSpec, Preparing};
+use fermata_runtime::nodes::NodeSpec;
+use fermata_runtime::nodes::report::farewell;
+use fermata_runtime::views::{NoPeers, Peers};
 use fermata_runtime::worker::BatchLimits;
 use patience::{Impatience, patiently};
 use std::net::{SocketAddr, TcpListener};
@@ -51,8 +56,10 @@ pub struct HostSpec {
     pub manifest_text: String,
     pub data_dir: PathBuf,
     pub workers: usize,
-    /// Stable name of this process among the instances of the pipeline.
-    pub node: String,
+    /// Which instance of the pipeline this is. Whether there may be others, the ground knows.
+    pub node: NodeSpec,
+    /// What instances know each other by; without it none is asked or answered.
+    pub peer_secret: Option<String>,
     /// `None`: no API.
     pub listener: Option<TcpListener>,
     pub executor: Arc<dyn Executor>,
@@ -78,7 +85,8 @@ impl HostSpec {
             manifest_text,
             data_dir,
             workers: 2,
-            node: "local".to_owned(),
+            node: NodeSpec::alone(),
+            peer_secret: None,
             listener: None,
             executor,
             artifacts,
@@ -106,15 +114,21 @@ impl Host {
     pub fn start_patiently(mut spec: HostSpec, patience: &dyn Patience) -> Result<Self, Failure> {
         let stop = Stop::default();
         let mut api = spec.listener.take().map(Api::open).transpose()?;
+        if spec.node.address.is_none() {
+            // Enough for instances on one machine; others are told by `node.advertise`.
+            spec.node.address = api.as_ref().map(|api| format!("http://{}", api.address()));
+        }
         let waiting = Waiting {
             patience,
             api: api.as_ref(),
         };
         let Begun {
             standing,
+            artifacts,
             board,
             controller,
         } = patiently(&waiting, || begin(&spec, &stop))?;
+        spec.artifacts = artifacts;
         let app = Arc::new(App::new(&spec, &standing, board.clone(), &controller, stop.clone()));
         let mut threads = Threads::new(stop);
         threads.run("fermata-control", join::control(&app, controller))?;
@@ -162,7 +176,20 @@ impl Host {
         if let Some(api) = self.api.take() {
             api.end();
         }
-        self.threads.end();
+        if self.threads.end() && self.app.nodes.shared() && self.app.failed().is_none() {
+            self.say_farewell();
+        }
+    }
+}
+
+impl Host {
+    /// The others need not wait until this instance is taken for gone.
+    fn say_farewell(&self) {
+        let app = &self.app;
+        let word = farewell(&app.manifest.name, &app.nodes.own.name, app.clock.now().0);
+        if let Err(error) = app.log.append(vec![word]) {
+            tracing::debug!("no farewell: {error}");
+        }
     }
 }
 
@@ -181,6 +208,8 @@ fn refused(error: ControlError) -> Failure {
 /// What a start makes first; all of it again when the log goes away in the middle.
 struct Begun {
     standing: Standing,
+    /// Those of the process, and where others may need them, those on the log.
+    artifacts: Arc<dyn Artifacts>,
     board: Arc<Board>,
     controller: Controller,
 }
@@ -189,21 +218,36 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
     let fatal = stop.clone();
     let standing = spec.ground.open(&Site {
         manifest: &spec.manifest,
-        node: &spec.node,
+        node: &spec.node.name,
         data_dir: &spec.data_dir,
         fatal: Arc::new(move |because| fatal.fail(format!("the log failed: {because}"))),
     })?;
     keep_manifest(spec)?;
     standing.log.ensure(&standing.topics)?;
+    let artifacts: Arc<dyn Artifacts> = match standing.shared {
+        true => Arc::new(LogArtifacts::new(
+            spec.artifacts.clone(),
+            standing.log.clone(),
+            &spec.manifest.name,
+        )),
+        false => spec.artifacts.clone(),
+    };
+    let node = NodeSpec {
+        shared: standing.shared,
+        standby: standing.standby.clone(),
+        ..spec.node.clone()
+    };
     let started = control::start(ControllerSpec {
         manifest: spec.manifest.clone(),
         log: standing.log.clone(),
         store: standing.store.clone(),
         clock: spec.clock.clone(),
         executor: spec.executor.clone(),
-        artifacts: spec.artifacts.clone(),
+        artifacts: artifacts.clone(),
         probe: spec.probe.clone(),
         preparing: Preparing::Background,
+        node,
+        peers: peers(spec),
     });
     let (board, controller) = started.map_err(|error| match error {
         ControlError::Log(LogError::Away(why)) => Unfit::Away(why),
@@ -211,9 +255,18 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
     })?;
     Ok(Begun {
         standing,
+        artifacts,
         board,
         controller,
     })
+}
+
+/// How other instances are asked.
+fn peers(spec: &HostSpec) -> Arc<dyn Peers> {
+    match &spec.peer_secret {
+        Some(secret) => Arc::new(peers::HttpPeers::new(secret)),
+        None => Arc::new(NoPeers),
+    }
 }
 
 /// Whose patience it is, and where else is said what is waited for.

@@ -4,7 +4,7 @@ use super::{App, figures, goals, validators, watch};
 use fermata_core::journal::Counts;
 use fermata_runtime::control::Flow;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Rates of `status` look back this far.
@@ -23,7 +23,7 @@ pub fn flow_name(flow: Flow) -> &'static str {
 /// All of it, on disk when this returns.
 pub fn status(app: &App) -> Result<Value, String> {
     let state = app.state();
-    let reports = app.board.reports();
+    let reports = app.nodes.reports();
     let latency = watch::latency(app);
     let verdicts = goals::verdicts(app);
     let in_flight = match &app.manifest.drain.complete_when {
@@ -42,7 +42,8 @@ pub fn status(app: &App) -> Result<Value, String> {
         "drain": state.fold.drain,
         "obstacles": state.obstacles,
         "shards": { "held": reports.len(), "all": app.manifest.partitions },
-        "workers": reports.values().map(|r| r.worker).collect::<std::collections::BTreeSet<_>>().len(),
+        "workers": workers(app),
+        "nodes": 1 + app.nodes.live().len(),
         "lag": lag,
         "in_flight": in_flight,
         "latency_us": quantiles(&latency),
@@ -61,6 +62,16 @@ pub fn status(app: &App) -> Result<Value, String> {
     }))
 }
 
+/// Workers that hold shards, of all instances.
+fn workers(app: &App) -> usize {
+    let here = app.board.reports();
+    let live = app.nodes.live();
+    let there = live.iter().map(|heard| &heard.report.shards);
+    let all = there.chain([&here]);
+    all.map(|shards| shards.values().map(|r| r.worker).collect::<BTreeSet<_>>().len())
+        .sum()
+}
+
 /// `{p50, p99, max}`; nulls where nothing was measured.
 pub fn quantiles(latency: &hdrhistogram::Histogram<u64>) -> Value {
     if latency.is_empty() {
@@ -76,7 +87,7 @@ pub fn quantiles(latency: &hdrhistogram::Histogram<u64>) -> Value {
 /// Sum of a stage's counters over its tasks.
 pub fn counts(app: &App) -> BTreeMap<String, Counts> {
     let mut all: BTreeMap<String, Counts> = BTreeMap::new();
-    for report in app.board.reports().values() {
+    for report in app.nodes.reports().values() {
         for (stage, task) in &report.tasks {
             let sum = all.entry(stage.to_string()).or_default();
             sum.processed += task.counts.processed;
@@ -103,7 +114,7 @@ pub fn parked(app: &App) -> u64 {
 pub fn stages(app: &App) -> Value {
     let fold = app.fold();
     let directive = app.board.directive();
-    let reports = app.board.reports();
+    let reports = app.nodes.reports();
     let counts = counts(app);
     let window = app.watch.window(app, WINDOW);
     let validated = validators::counted(app);

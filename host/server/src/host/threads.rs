@@ -120,12 +120,15 @@ impl Threads {
         Ok(())
     }
 
-    pub fn end(&mut self) {
+    /// `false`: they had ended before.
+    pub fn end(&mut self) -> bool {
         self.stop.ask();
+        let ended = !self.running.is_empty();
         for thread in self.running.drain(..) {
             // A panic was kept as the failure by its guard.
             let _ = thread.join();
         }
+        ended
     }
 }
 

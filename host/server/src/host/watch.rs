@@ -100,7 +100,7 @@ impl Watch {
 
 fn take(app: &App) -> Sample {
     let mut processed: BTreeMap<StageName, u64> = BTreeMap::new();
-    for report in app.board.reports().into_values() {
+    for report in app.nodes.reports().into_values() {
         for (stage, task) in report.tasks {
             *processed.entry(stage).or_default() += task.counts.processed;
         }

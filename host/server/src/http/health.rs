@@ -19,7 +19,7 @@ pub async fn version() -> Json<Value> {
 /// Ready: nothing has failed, the log answers, and every shard is held by a worker.
 pub async fn ready(State(app): Shared, raw: request::Query) -> Answer {
     let verbose = request::query(&raw)?.contains_key("verbose");
-    let held = app.board.reports().len() as u64;
+    let held = app.nodes.reports().len() as u64;
     let all = u64::from(app.manifest.partitions);
     if let Some(because) = app.failed() {
         return Err(Problem::new(

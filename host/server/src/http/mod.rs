@@ -8,7 +8,9 @@ mod errors;
 mod health;
 mod index;
 mod intake;
+mod internal;
 mod metrics;
+mod nodes;
 mod parked;
 mod pipelines;
 pub mod problem;
@@ -95,6 +97,7 @@ pub fn router(app: Arc<App>) -> Router {
         ("/parked/release", get(parked::called_release).post(parked::release)),
         ("/parked/skip", get(parked::called_skip).post(parked::skip)),
         ("/parked/{key}", get(parked::one)),
+        ("/shards", get(nodes::shards)),
         ("/verifications", post(pipelines::verify)),
     ] {
         pipeline = pipeline.route(&format!("{PIPELINES}/{{pipeline}}{path}"), methods);
@@ -109,6 +112,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::text))
         .route(PIPELINES, get(pipelines::list))
         .merge(pipeline)
+        .route("/api/v1/nodes", get(nodes::list))
+        .route("/api/v1/nodes/{node}/evacuate", post(nodes::evacuate))
+        .route(crate::host::peers::PATH, post(internal::views))
         .route("/api/v1/errors/{code}", get(errors::page))
         .route("/api/v1/components", post(components::upload))
         .route("/api/v1/components/{digest}", get(components::one))

@@ -6,8 +6,8 @@ use super::{Shared, blocking};
 use crate::host::App;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use fermata_runtime::views::ViewFailure;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use fermata_runtime::views::{Answer as ViewAnswer, ViewFailure};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -35,15 +35,22 @@ fn schema(text: &str) -> Value {
 }
 
 pub async fn whole(State(app): Shared, segments: Segments, raw: request::Query) -> Answer<Json<Value>> {
-    ask(app, segments.get("view").to_owned(), None, &raw).await
+    ask(app, segments.get("view").to_owned(), None, &raw)
+        .await
+        .map(|(_, body)| body)
 }
 
-pub async fn keyed(State(app): Shared, segments: Segments, raw: request::Query) -> Answer<Json<Value>> {
+pub async fn keyed(State(app): Shared, segments: Segments, raw: request::Query) -> Answer<(HeaderMap, Json<Value>)> {
     let key = Some(segments.get("key").to_owned());
     ask(app, segments.get("view").to_owned(), key, &raw).await
 }
 
-async fn ask(app: Arc<App>, view: String, key: Option<String>, raw: &request::Query) -> Answer<Json<Value>> {
+async fn ask(
+    app: Arc<App>,
+    view: String,
+    key: Option<String>,
+    raw: &request::Query,
+) -> Answer<(HeaderMap, Json<Value>)> {
     let params = request::query(raw)?.into_iter().map(|(name, text)| {
         // `limit=20` is a number to the component, `id=abc` a string.
         let value = serde_json::from_str::<Value>(&text)
@@ -62,11 +69,24 @@ async fn ask(app: Arc<App>, view: String, key: Option<String>, raw: &request::Qu
             .iter()
             .map(|(shard, at)| (shard.to_string(), at.0.into()))
             .collect();
-        Ok(Json(
-            json!({ "data": answer.data, "positions": positions, "partial": answer.partial }),
-        ))
+        let body = json!({ "data": answer.data, "positions": positions, "partial": answer.partial });
+        Ok((whence(&answer), Json(body)))
     })
     .await
+}
+
+/// Who answered for the one shard, and as of which record of its journal.
+fn whence(answer: &ViewAnswer) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let one = answer.owners.iter().next().zip(answer.positions.iter().next());
+    if let Some(((_, owner), (shard, at))) = one
+        && let Ok(owner) = HeaderValue::from_str(owner)
+        && let Ok(position) = HeaderValue::from_str(&format!("{shard}:{at}"))
+    {
+        headers.insert("x-fermata-owner", owner);
+        headers.insert("x-fermata-position", position);
+    }
+    headers
 }
 
 fn refused(app: &App, view: &str, failure: ViewFailure) -> Problem {

@@ -125,7 +125,7 @@ impl Shared {
     }
 
     fn refused(&self, doing: &str, found: &fjall::Error) -> LogError {
-        self.failed(doing, &advice::of(found))
+        self.failed(doing, &advice::of(found, &self.folder))
     }
 
     /// Everything that was written until now survives a power cut.

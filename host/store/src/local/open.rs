@@ -77,7 +77,7 @@ impl Shared {
         changelogs: Vec<Changelog>,
         database: Database,
     ) -> Result<Self, LogError> {
-        let found = |found: fjall::Error| unreadable(folder, &advice::of(&found));
+        let found = |found: fjall::Error| unreadable(folder, &advice::of(&found, folder));
         let listed: BTreeSet<&StageName> = changelogs.iter().map(|c| &c.stage).collect();
         let books = read_books(folder, &options, &database)?;
         let mut books = match books {
@@ -139,7 +139,7 @@ enum Found {
 }
 
 fn read_books(folder: &Path, options: &LocalOptions, database: &Database) -> Result<Found, LogError> {
-    let found = |found: fjall::Error| unreadable(folder, &advice::of(&found));
+    let found = |found: fjall::Error| unreadable(folder, &advice::of(&found, folder));
     let names = database.list_keyspace_names();
     if !names.is_empty() && !names.iter().any(|name| &**name == book::KEYSPACE) {
         return Err(LogError::Fatal(format!(

@@ -5,6 +5,8 @@
 //! and `skip` it never refuses.
 
 mod deeds;
+#[path = "../../hostile/src/never.rs"]
+mod never;
 
 use fermata_validator::{Memo, Record, Validator, Verdict, export};
 use serde::Deserialize;

@@ -1,5 +1,6 @@
-//! What it does in `init` and in views, and how any call can fail to end.
+//! What it does in `init` and in views.
 
+use crate::never::never;
 use fermata_stage::{Context, Emission, Reader, Rejection};
 use serde_json::Value;
 use std::hint::black_box;
@@ -12,35 +13,6 @@ pub fn end(deed: &str, cx: &mut dyn Context) -> Result<Vec<Emission>, Rejection>
         }
     }
     never(deed)
-}
-
-fn never(deed: &str) -> ! {
-    match deed {
-        "loop" => {
-            let mut n = 0u64;
-            loop {
-                n = black_box(n.wrapping_add(1));
-            }
-        }
-        "recurse" => {
-            deeper(0);
-            unreachable!("a recursion without end ended")
-        }
-        "allocate" => {
-            let mut kept = Vec::new();
-            loop {
-                kept.push(vec![black_box(1u8); 1 << 20]);
-            }
-        }
-        "trap" => panic!("this guest traps"),
-        unknown => panic!("no deed is called {unknown:?}"),
-    }
-}
-
-#[allow(unconditional_recursion, reason = "it is the misdeed")]
-#[inline(never)]
-fn deeper(depth: u64) -> u64 {
-    black_box(deeper(black_box(depth + 1)) + 1)
 }
 
 pub fn in_init(deed: &str) -> Result<(), String> {

@@ -6,6 +6,7 @@
 
 mod deeds;
 mod elsewhere;
+mod never;
 
 use fermata_stage::{
     Context, Description, Due, Emission, Input, Reader, Rejection, Stage, StoreDecl, ViewError, ViewScope, export,

@@ -6,6 +6,7 @@ pub(crate) mod world;
 
 mod candidates;
 mod commands;
+mod company;
 mod drains;
 mod durability;
 mod lead;

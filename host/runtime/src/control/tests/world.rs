@@ -6,6 +6,8 @@ use crate::board::{Board, ShardReport, TaskReport, WorkerEvent};
 use crate::control::{
     CommandOutcome, Controller, ControllerSpec, Deployment, Fold, Preparing, Progress, append_command, start,
 };
+use crate::nodes::NodeSpec;
+use crate::views::NoPeers;
 use fermata_core::control::{Command, DeploymentState, Status, Verb};
 use fermata_core::journal::{JournalRecord, Receipt, VersionEntry};
 use fermata_core::manifest::{Manifest, parse};
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-const MANIFEST: &str = r#"
+pub(crate) const MANIFEST: &str = r#"
 manifest = 1
 name = "payments"
 partitions = 2
@@ -89,6 +91,8 @@ impl World {
             artifacts: shelf.clone(),
             probe: seen.clone(),
             preparing,
+            node: NodeSpec::alone(),
+            peers: Arc::new(NoPeers),
         };
         let (board, controller) = start(spec).expect("the first start");
         let mut tasks = BTreeMap::new();
@@ -129,6 +133,8 @@ impl World {
             artifacts: self.shelf.clone(),
             probe: self.seen.clone(),
             preparing: self.preparing,
+            node: NodeSpec::alone(),
+            peers: Arc::new(NoPeers),
         };
         let (board, controller) = start(spec).expect("a restart");
         self.board = board;

@@ -237,7 +237,13 @@ impl<'a, 'v> Replayed<'a, 'v> {
             return Ok(());
         }
         let live = task.loaded.clone();
+        let said = entry.task(&self.wiring.stage).filter(|said| said.timers_stopped);
+        let stopped = said.map(|said| said.counts.unwrap_or_default().timers);
         for (due, id) in task.due(at)? {
+            if stopped.is_some_and(|fired| task.counts.timers >= fired) {
+                // Live it could not be told what comes of this one: it and those behind it stayed set.
+                return Ok(());
+            }
             let mark = task.mark();
             let Some(timer) = task.take_timer(due, &id)? else {
                 continue;
@@ -334,6 +340,7 @@ impl<'a, 'v> Replayed<'a, 'v> {
 
     fn commit(&self, task: &mut Task) {
         let (mut changes, mut metrics) = (Vec::new(), Vec::new());
+        task.settle_state();
         task.drain(&mut changes, &mut metrics);
         self.state.apply(changes);
     }

@@ -2,11 +2,13 @@
 
 use crate::{Args, System, client, producer, send};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// Sends `--setup-template` once for each account to `--setup-topic` and waits until `--setup-out` holds as many
-/// records. Without `--setup-topic` there is nothing to do. Seconds.
+/// Sends `--setup-template` once for each account to `--setup-topic` and waits until `--setup-out` holds records of as
+/// many keys. Without `--setup-topic` there is nothing to do. Seconds.
 pub fn run(a: &Args, sys: &mut System) -> f64 {
     let Some(topic) = a.opt("setup-topic") else { return 0.0 };
     let accounts: u64 = a.num("setup-accounts", a.num("accounts", 10_000));
@@ -18,7 +20,7 @@ pub fn run(a: &Args, sys: &mut System) -> f64 {
     let answers = a.opt("setup-out").map(|out| reader(a, &out));
     let began = Instant::now();
     let p = producer(a, "20");
-    let mut answered = 0;
+    let mut answered = HashSet::new();
     for n in 0..accounts {
         let name = format!("acc-{n}");
         send(
@@ -28,16 +30,18 @@ pub fn run(a: &Args, sys: &mut System) -> f64 {
             &template.replace("{account}", &name),
         );
         if n % 1_000 == 0 {
-            answered += answers.as_ref().map_or(0, |c| count(c, Duration::ZERO));
+            if let Some(c) = &answers {
+                hear(c, Duration::ZERO, &mut answered);
+            }
         }
     }
     rdkafka::producer::Producer::flush(&p, Duration::from_secs(120)).expect("the set-up is sent");
     let timeout: f64 = a.num("setup-timeout", 600.0);
-    while let Some(c) = answers.as_ref().filter(|_| answered < accounts) {
-        answered += count(c, Duration::from_millis(50));
+    while let Some(c) = answers.as_ref().filter(|_| (answered.len() as u64) < accounts) {
+        hear(c, Duration::from_millis(50), &mut answered);
         sys.check();
         if began.elapsed().as_secs_f64() > timeout {
-            eprintln!("set-up incomplete: {answered} of {accounts} answered");
+            eprintln!("set-up incomplete: {} of {accounts} answered", answered.len());
             std::process::exit(4);
         }
     }
@@ -65,15 +69,15 @@ fn reader(a: &Args, topic: &str) -> BaseConsumer {
     c
 }
 
-/// Records that have come, waiting at most so long for the first.
-fn count(c: &BaseConsumer, mut wait: Duration) -> u64 {
-    let mut n = 0;
+/// Takes what has come, waiting at most so long for the first. An account that is answered twice counts once.
+fn hear(c: &BaseConsumer, mut wait: Duration, answered: &mut HashSet<Vec<u8>>) {
     while let Some(m) = c.poll(wait) {
         match m {
-            Ok(_) => n += 1,
+            Ok(m) => {
+                answered.insert(m.key().unwrap_or_default().to_vec());
+            }
             Err(e) => eprintln!("set-up: {e}"),
         }
         wait = Duration::ZERO;
     }
-    n
 }

@@ -113,7 +113,7 @@ fn read(path: &Path, options: &LocalOptions) -> Result<Found, LogError> {
         ..Options::default()
     };
     let database = open::database(path, &sizes)?;
-    let here = |found: fjall::Error| unreadable(path, &advice::of(&found, folder));
+    let here = |found: fjall::Error| unreadable(path, &advice::of(&found, path));
     let names = database.list_keyspace_names();
     if !names.is_empty() && !names.iter().any(|name| &**name == book::KEYSPACE) {
         return Err(foreign(path));

@@ -5,6 +5,7 @@ use super::tools::{Broker, PEER_JAR, Tools};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use toml::{Table, Value};
 
 const MANIFEST: &str = include_str!("../../../../examples/payments/pipeline.toml");
 const PARTITIONS: u32 = 4;
@@ -94,7 +95,7 @@ fn peer(side: Side, tools: &Tools, broker: &Broker, run: &str, folder: &Path) ->
 fn fermata(tools: &Tools, broker: &Broker, run: &str, folder: &Path) -> Outcome<Prepared> {
     let manifest = folder.join("pipeline.toml");
     let config = folder.join("fermata.toml");
-    std::fs::write(&manifest, renamed(run))?;
+    std::fs::write(&manifest, renamed(run)?)?;
     std::fs::write(&config, installation(broker.bootstrap(), folder))?;
     let binary = tools.fermata.display();
     let files = format!("--config '{}' '{}'", config.display(), manifest.display());
@@ -130,13 +131,53 @@ fn fermata(tools: &Tools, broker: &Broker, run: &str, folder: &Path) -> Outcome<
     })
 }
 
-/// The example, with names of its own.
-fn renamed(run: &str) -> String {
-    let mut text = MANIFEST.replace("name = \"payments\"", &format!("name = \"{run}\""));
-    for begin in ["payment.", "account."] {
-        text = text.replace(&format!("\"{begin}"), &format!("\"{run}.{begin}"));
+/// The example, with a name and topics of its own. Ports keep their names: they are the components'.
+fn renamed(run: &str) -> Outcome<String> {
+    let mut text: Table = toml::from_str(MANIFEST)?;
+    text.insert("name".into(), run.into());
+    text.insert("partitions".into(), PARTITIONS.into());
+    for (key, value) in &mut text {
+        match (key.as_str(), value) {
+            ("topics", Value::Table(topics)) => {
+                *topics = std::mem::take(topics)
+                    .into_iter()
+                    .map(|(name, topic)| (own(run, &name), topic))
+                    .collect();
+            }
+            ("stage", Value::Table(stages)) => stages.iter_mut().for_each(|(_, stage)| wire(run, stage)),
+            (_, value) => rename(run, value),
+        }
     }
-    text.replace("partitions = 4", &format!("partitions = {PARTITIONS}"))
+    Ok(toml::to_string(&text)?)
+}
+
+/// A list of topics names ports as well: it becomes a table.
+fn wire(run: &str, stage: &mut Value) {
+    if let Some(Value::Array(topics)) = stage.get("in") {
+        let ports = topics.iter().filter_map(Value::as_str);
+        let ports: Table = ports.map(|port| (port.to_owned(), port.into())).collect();
+        if let Some(stage) = stage.as_table_mut() {
+            stage.insert("in".into(), ports.into());
+        }
+    }
+    rename(run, stage);
+}
+
+fn rename(run: &str, value: &mut Value) {
+    match value {
+        Value::String(text) if topic(text) => *text = own(run, text),
+        Value::Array(all) => all.iter_mut().for_each(|value| rename(run, value)),
+        Value::Table(all) => all.iter_mut().for_each(|(_, value)| rename(run, value)),
+        _ => {}
+    }
+}
+
+fn topic(text: &str) -> bool {
+    ["payment.", "account."].iter().any(|begin| text.starts_with(begin))
+}
+
+fn own(run: &str, topic: &str) -> String {
+    format!("{run}.{topic}")
 }
 
 fn installation(bootstrap: &str, folder: &Path) -> String {
@@ -167,7 +208,8 @@ mod tests {
     #[test]
     fn the_example_stays_a_pipeline_under_another_name() {
         let before = parse::parse("pipeline.toml", MANIFEST).expect("the example is right");
-        let after = parse::parse("pipeline.toml", &renamed("bench-1")).expect("it is right under another name");
+        let after = parse::parse("pipeline.toml", &renamed("bench-1").expect("it is TOML"))
+            .expect("it is right under another name");
         assert_eq!(after.name.as_str(), "bench-1");
         assert_eq!(after.topics.len(), before.topics.len());
         assert!(
@@ -176,5 +218,10 @@ mod tests {
             after.topics.keys()
         );
         assert_eq!(after.partitions, PARTITIONS);
+        for (before, after) in before.stages.iter().zip(&after.stages) {
+            let ports =
+                |stage: &fermata_core::manifest::Stage| stage.inputs.iter().map(|(p, _)| p.clone()).collect::<Vec<_>>();
+            assert_eq!(ports(before), ports(after));
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Running {
         if let Some(probe) = probe {
             spec.probe = probe;
         }
-        let host = Host::start(spec).map_err(|failure| failure.to_string())?;
+        let host = Host::start(spec).map_err(|failure| format!("{failure:?}"))?;
         let address = host.address().expect("it has an API");
         let running = Self {
             host,

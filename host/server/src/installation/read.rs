@@ -125,8 +125,10 @@ fn node(value: &Value<'_>, secrets: &dyn Secrets) -> Checked<Node> {
 }
 
 fn node_id(value: &Value<'_>, secrets: &dyn Secrets) -> Checked<String> {
+    let before = value.problems.count();
     let id = text(value, secrets)?;
-    if valid_node(id.reveal()) {
+    // What stands in for a text that cannot be had is told of once.
+    if valid_node(id.reveal()) || value.problems.count() > before {
         return Ok(id.reveal().to_owned());
     }
     Err(value.bad(format!(

@@ -298,8 +298,8 @@ mod tests {
         assert_eq!(aims["peak memory, MiB"], false);
         assert_eq!(aims["silence after SIGKILL, ms"], true);
         assert!(aims.get("p50 ms, at half saturation").is_none());
-        assert_eq!(report.disturbed(), (3, 8));
-        assert!(report.text().contains("disturbed: 3 of 8"), "{}", report.text());
+        assert_eq!(report.disturbed(), (3, 9));
+        assert!(report.text().contains("disturbed: 3 of 9"), "{}", report.text());
     }
 
     #[test]

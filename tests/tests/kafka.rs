@@ -3,7 +3,6 @@
 mod broker;
 mod doctor;
 mod first_light;
-mod instances;
 mod mistakes;
 mod proxy;
 mod sessions;

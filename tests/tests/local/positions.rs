@@ -31,7 +31,7 @@ fn a_shard_that_was_held_is_caught_up_from_where_it_was_left() {
     }
     let local = ground.open("a");
     let read = ground.restore(&*local);
-    assert!(read >= 6 && read < 20, "{read} records were read");
+    assert!((6..20).contains(&read), "{read} records were read");
     ground.assert_same(&local);
 }
 

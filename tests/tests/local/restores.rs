@@ -274,14 +274,12 @@ fn a_shard_that_there_is_not_is_named() {
     let local = ground.open("a");
     let refused = local
         .restore(Shard(2), Sequence(1), Duration::ZERO)
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert!(refused.to_string().contains("shard 2"), "{refused}");
     let change = note(Shard(2), Sequence(1));
     let refused = local
         .apply(fermata_core::CommitId(0), &[change])
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert!(refused.to_string().contains("shard 2"), "{refused}");
 }
 

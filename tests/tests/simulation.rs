@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 /// Seeds of one run; `FERMATA_SEEDS` asks for another number, `FERMATA_SEED` for a single one.
 const SEEDS: u64 = 1_000;
 /// Of those in which each worker restores a store of its own: they write to disks.
-const SEEDS_WITH_STORES: u64 = 60;
+const SEEDS_WITH_STORES: u64 = 30;
 /// Parts of a failing run that are tried to find its smallest.
 const PARTS: u32 = 2_000;
 

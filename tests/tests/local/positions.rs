@@ -45,6 +45,7 @@ fn a_commit_that_was_not_applied_is_not_passed() {
         ground.write(&local, &format!("{n}"), Some("x"));
     }
     tend(&local);
+    ground.write(&local, "6", Some("the last"));
     ground.commit("7", Some("unknown"));
     tend(&local);
     drop(local);

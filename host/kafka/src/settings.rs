@@ -104,7 +104,7 @@ pub(crate) fn member(options: &KafkaOptions, group: &str, member: &str) -> Clien
         // A full queue is looked at again after so long; a second is the default.
         ("fetch.queue.backoff.ms", "5"),
         ("fetch.wait.max.ms", "100"),
-        ("queued.max.messages.kbytes", "16384"),
+        ("queued.max.messages.kbytes", "4096"),
         // Behind so many of one topic another's would wait.
         ("queued.min.messages", "2000"),
     ];
@@ -153,7 +153,8 @@ pub(crate) fn admin(options: &KafkaOptions) -> ClientConfig {
 pub(crate) fn producer(options: &KafkaOptions, transactional_id: &str, batch: usize, reports: bool) -> ClientConfig {
     let batch = batch.to_string();
     let usual = [
-        ("linger.ms", "0"),
+        // A request carries one batch of one partition: better few of them. A commit does not wait for it to pass.
+        ("linger.ms", "5"),
         // Of a transaction that begins while the one before is still being concluded.
         ("retry.backoff.ms", "5"),
         ("retry.backoff.max.ms", "200"),

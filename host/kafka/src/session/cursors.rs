@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 /// So much may lie here in all before nothing more is taken over.
-pub(super) const HELD_RECORDS: usize = 16_384;
-pub(super) const HELD_BYTES: usize = 32 << 20;
+pub(super) const HELD_RECORDS: usize = 8_192;
+pub(super) const HELD_BYTES: usize = 8 << 20;
 
 pub(super) struct Cursor {
     /// Behind what has come.

@@ -197,7 +197,10 @@ impl Worker {
             self.spec.probe.reached(Moment::FirstCommit);
         }
         self.spec.probe.reached(Moment::Commit);
-        match self.session().commit(commit)? {
+        let begun = self.spec.clock.elapsed();
+        let answer = self.session().commit(commit)?;
+        self.pace.committed_in(self.spec.clock.elapsed().saturating_sub(begun));
+        match answer {
             Committed::Yes(id) => self.committed(id, sent),
             Committed::No { reason } => {
                 tracing::warn!(

@@ -16,6 +16,6 @@ impl Worker {
         let tasks = self.shards.get(&shard).map_or(&[][..], |state| &state.tasks);
         let uncommitted: usize = tasks.iter().map(|task| task.weight()).sum();
         self.batch.bytes + uncommitted > BYTES
-            || self.spec.clock.elapsed().saturating_sub(begun) > self.spec.batch.time * OVERRUN
+            || self.spec.clock.elapsed().saturating_sub(begun) > self.pace.gathering(self.spec.batch.time) * OVERRUN
     }
 }

@@ -15,6 +15,7 @@ pub mod memos;
 pub mod meters;
 mod orders;
 pub mod overlay;
+mod pace;
 pub mod parking;
 mod publish;
 pub mod quarantine;
@@ -48,13 +49,14 @@ use wiring::{Wiring, poll_order};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     pub records: usize,
+    /// Where commits are quick; longer where they are not ([`pace`]).
     pub time: Duration,
 }
 
 impl Default for BatchLimits {
     fn default() -> Self {
         Self {
-            records: 512,
+            records: 4096,
             time: Duration::from_millis(10),
         }
     }
@@ -114,6 +116,7 @@ pub struct Worker {
     directive: Arc<Directive>,
     orders: Arc<Orders>,
     batch: batch::Batch,
+    pace: pace::Pace,
     /// Commits that are not yet durable, with what may be shown once they are.
     unpublished: publish::Unpublished,
     /// A commit whose answer the log still owes.
@@ -162,6 +165,7 @@ impl Worker {
             live: BTreeMap::new(),
             second: BTreeMap::new(),
             batch: batch::Batch::default(),
+            pace: pace::Pace::default(),
             unpublished: publish::Unpublished::default(),
             unresolved: None,
             last_work: None,
@@ -303,6 +307,7 @@ impl Worker {
     fn gather(&mut self, max_wait: Duration) -> Result<bool, WorkerError> {
         let begun = self.spec.clock.elapsed();
         let limits = self.spec.batch;
+        let enough = self.pace.gathering(limits.time);
         let mut wait = self.patience(max_wait);
         let mut worked = self.batch.open;
         while self.batch.records < limits.records && !self.batch.full && self.unresolved.is_none() {
@@ -342,7 +347,7 @@ impl Worker {
             }
             worked = true;
             wait = Duration::ZERO;
-            if self.spec.clock.elapsed().saturating_sub(begun) >= limits.time {
+            if self.spec.clock.elapsed().saturating_sub(begun) >= enough {
                 break;
             }
         }

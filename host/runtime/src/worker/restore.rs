@@ -12,8 +12,9 @@ use fermata_core::{Shard, Timestamp, TopicName};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// State is restored for so long at a time: the group is to be polled in between.
-const RESTORING: Duration = Duration::from_millis(100);
+/// State is restored for so long at a time: the group is to be polled in between. Each time begins with questions to
+/// the log, which should be the smaller part of it.
+const RESTORING: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Reads every shard that is held but not yet known; one that cannot be read, or whose state is far behind, stays

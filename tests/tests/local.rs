@@ -1,4 +1,4 @@
-//! Local state beside a log that keeps changelogs: what it restores, from where, and when it starts anew.
+//! Local state beside a log that keeps a changelog: what it restores, from where, and when it starts anew.
 
 mod ages;
 mod ground;

@@ -12,7 +12,7 @@ use crate::{guests, peer, run, server, workspace};
 ///
 /// More behind `--`: --rounds N (at least 3), --payments N of a backlog, --rate N a second and --seconds N of the
 /// steady load; --accounts: only what a payment costs with 10 thousand accounts and with a million, instead; --state:
-/// only local state beside changelogs, with 100 thousand entries and with 2 million. On Kafka besides: --warm N payments
+/// only local state beside a changelog, with 100 thousand entries and with 2 million. On Kafka besides: --warm N payments
 /// before the clock starts; --few N and --many N accounts.
 #[derive(clap::Args)]
 pub struct Args {

@@ -1,7 +1,9 @@
-//! State changes as records: what a log without state of its own keeps of them, one compacted topic for each stage.
+//! State changes as records: what a log without state of its own keeps of them, one compacted topic for each pipeline.
+//! One, because each partition that a transaction touches is written to, verified and marked for itself.
 //!
-//! Key: store name, a zero byte, schema version (4 bytes, big-endian), the entry's key. Value: the entry, or none where
-//! it was deleted. The topic's name says which stage, the partition which shard.
+//! Key: stage, a zero byte, store name, a zero byte, schema version (4 bytes, big-endian), the entry's key. Value: the
+//! entry, or none where it was deleted. The partition says which shard. A shard's changes of one commit lie there in
+//! their order, and the last of them notes the journal sequence that they make.
 
 use crate::names::{self, stores};
 use crate::ports::{Namespace, StateChange};
@@ -45,13 +47,15 @@ pub struct NotAChange {
 /// The record of `change`.
 pub fn record(pipeline: &PipelineName, change: &StateChange, at: Timestamp) -> NewRecord {
     let Namespace { stage, store, schema } = &*change.namespace;
-    let mut key = Vec::with_capacity(store.len() + 5 + change.key.len());
-    key.extend_from_slice(store.as_bytes());
-    key.push(0);
+    let mut key = Vec::with_capacity(stage.as_str().len() + store.len() + 6 + change.key.len());
+    for name in [stage.as_str(), store] {
+        key.extend_from_slice(name.as_bytes());
+        key.push(0);
+    }
     key.extend_from_slice(&schema.to_be_bytes());
     key.extend_from_slice(&change.key);
     NewRecord {
-        topic: names::changelog(pipeline, stage),
+        topic: names::changelog(pipeline),
         shard: change.shard,
         key: Some(key.into()),
         value: change.value.clone(),
@@ -60,28 +64,39 @@ pub fn record(pipeline: &PipelineName, change: &StateChange, at: Timestamp) -> N
     }
 }
 
-/// The change that a record of the changelog of `stage` stands for.
-pub fn change(stage: &StageName, record: &Record) -> Result<StateChange, NotAChange> {
-    let key = record.key.clone().unwrap_or_default();
+/// The change that a record of the changelog stands for.
+pub fn change(record: &Record) -> Result<StateChange, NotAChange> {
     let strange = || NotAChange {
         found: format!("{}/{}/{}", record.topic, record.shard, record.offset),
     };
-    let end = key.iter().position(|b| *b == 0).ok_or_else(strange)?;
-    let store = std::str::from_utf8(&key[..end]).map_err(|_| strange())?;
-    let schema: [u8; 4] = key
-        .get(end + 1..end + 5)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(strange)?;
+    let key = record.key.as_ref().ok_or_else(strange)?;
+    let (namespace, entry) = split(key).ok_or_else(strange)?;
     Ok(StateChange {
-        namespace: Arc::new(Namespace {
-            stage: stage.clone(),
-            store: store.to_owned(),
-            schema: u32::from_be_bytes(schema),
-        }),
+        namespace: Arc::new(namespace),
         shard: record.shard,
-        key: key.slice(end + 5..),
+        key: key.slice_ref(entry),
         value: record.value.clone(),
     })
+}
+
+/// Whose entry the key of a record is of, and the entry's key.
+fn split(key: &[u8]) -> Option<(Namespace, &[u8])> {
+    let (stage, rest) = name(key)?;
+    let (store, rest) = name(rest)?;
+    let (schema, entry) = rest.split_first_chunk()?;
+    let namespace = Namespace {
+        stage: StageName::new(stage).ok()?,
+        store: store.to_owned(),
+        schema: u32::from_be_bytes(*schema),
+    };
+    Some((namespace, entry))
+}
+
+/// What stands before the next zero byte, and behind it.
+fn name(key: &[u8]) -> Option<(&str, &[u8])> {
+    let end = key.iter().position(|b| *b == 0)?;
+    let name = std::str::from_utf8(&key[..end]).ok()?;
+    Some((name, &key[end + 1..]))
 }
 
 #[cfg(test)]
@@ -120,9 +135,22 @@ mod tests {
         let pipeline = PipelineName::new("payments").expect("valid");
         for asked in [of(b"acct-7", Some(b"{}")), of(b"", Some(b"")), of(b"\0\0\xff", None)] {
             let written = record(&pipeline, &asked, Timestamp(5));
-            assert_eq!(written.topic.as_str(), "payments.account.changelog");
-            assert_eq!(change(&asked.namespace.stage, &read(written)), Ok(asked));
+            assert_eq!(written.topic.as_str(), "payments.changelog");
+            assert_eq!(change(&read(written)), Ok(asked));
         }
+    }
+
+    #[test]
+    fn entries_of_two_stages_have_two_keys() {
+        let pipeline = PipelineName::new("payments").expect("valid");
+        let one = of(b"k", None);
+        let mut other = one.clone();
+        other.namespace = Arc::new(Namespace {
+            stage: StageName::new("ledger").expect("valid"),
+            ..(*one.namespace).clone()
+        });
+        let key = |change| record(&pipeline, &change, Timestamp(5)).key;
+        assert_ne!(key(one), key(other));
     }
 
     #[test]
@@ -142,11 +170,19 @@ mod tests {
     #[test]
     fn a_strange_key_is_named_and_never_applied() {
         let pipeline = PipelineName::new("payments").expect("valid");
-        for key in [b"".as_slice(), b"balances", b"balances\0\0\0", b"\xff\0\0\0\0\x01"] {
+        let keys = [
+            b"".as_slice(),
+            b"account",
+            b"account\0balances",
+            b"account\0balances\0\0\0",
+            b"No Stage\0balances\0\0\0\0\x01",
+            b"account\0\xff\0\0\0\0\x01",
+        ];
+        for key in keys.into_iter().map(Some).chain([None]) {
             let mut written = read(record(&pipeline, &of(b"k", None), Timestamp(5)));
-            written.key = Some(Bytes::from_static(key));
-            let said = change(&of(b"k", None).namespace.stage, &written).expect_err("not a change");
-            assert_eq!(said.found, "payments.account.changelog/3/7");
+            written.key = key.map(Bytes::from_static);
+            let said = change(&written).expect_err("not a change");
+            assert_eq!(said.found, "payments.changelog/3/7");
         }
     }
 }

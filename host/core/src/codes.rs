@@ -75,7 +75,7 @@ codes! {
     LOG_KAFKA_POSITION = "F0513";
     /// State cannot be read or written.
     STATE_FAILED = "F0601";
-    /// The state that the changelogs give is not that of the journal.
+    /// The state that the changelog gives is not that of the journal.
     STATE_DIVERGED = "F0602";
     /// The folder for local state holds something else.
     STATE_FOLDER = "F0603";

@@ -1,6 +1,6 @@
 //! One home for the names that travel: headers, topics, groups, metrics.
 
-use crate::{PipelineName, StageName, TopicName};
+use crate::{PipelineName, TopicName};
 
 /// Headers that the host writes; a guest that writes one breaks its contract.
 pub mod headers {
@@ -101,18 +101,14 @@ pub fn group(pipeline: &PipelineName) -> String {
     format!("fermata.{pipeline}")
 }
 
-/// `<pipeline>.<stage>.changelog`: the state of a stage as records ([`crate::changelog`]), one partition a shard.
-pub fn changelog(pipeline: &PipelineName, stage: &StageName) -> TopicName {
-    TopicName::new(format!("{pipeline}.{stage}{CHANGELOG}")).expect("two names of at most 64 bytes of [a-z0-9-]")
+/// `<pipeline>.changelog`: the state of all stages as records ([`crate::changelog`]), one partition a shard.
+pub fn changelog(pipeline: &PipelineName) -> TopicName {
+    TopicName::new(format!("{pipeline}.changelog")).expect("a pipeline name is at most 64 bytes of [a-z0-9-]")
 }
-
-/// Ends of the names of changelogs, and of the doctor's own topic.
-pub const CHANGELOG: &str = ".changelog";
-pub const PROBE: &str = "doctor";
 
 /// `<pipeline>.doctor`: what `fermata doctor` writes to and reads back.
 pub fn probe(pipeline: &PipelineName) -> TopicName {
-    TopicName::new(format!("{pipeline}.{PROBE}")).expect("a pipeline name is at most 64 bytes of [a-z0-9-]")
+    TopicName::new(format!("{pipeline}.doctor")).expect("a pipeline name is at most 64 bytes of [a-z0-9-]")
 }
 
 /// Reserved stores of a task, beside those its component declares (which cannot begin with `_`).

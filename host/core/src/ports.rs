@@ -196,7 +196,7 @@ pub trait StateRead: Send + Sync {
 pub enum Restored {
     /// The state is what the journal says was committed.
     Ready,
-    /// Records of the changelogs that are still to be read, as far as is known. Call again.
+    /// Records of the changelog that are still to be read, as far as is known. Call again.
     Behind { left: u64 },
 }
 

@@ -21,7 +21,7 @@ pub const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// `CreateTime` or `LogAppendTime`.
 pub const TIMESTAMPS: &str = "message.timestamp.type";
 
-/// A tombstone of a changelog stays so long. A local store that is older than half of it may have missed one, and a
+/// A tombstone of the changelog stays so long. A local store that is older than half of it may have missed one, and a
 /// deleted entry would rise again: it is wiped.
 pub const TOMBSTONES: Duration = Duration::from_secs(7 * 86_400);
 

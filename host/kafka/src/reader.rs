@@ -107,10 +107,8 @@ impl Reader {
             if records.len() >= limit {
                 return Ok(records);
             }
-            match self.ask(shared, place, Offset(self.next)) {
-                Ok(true) => {}
-                Err(failed) if records.is_empty() => return Err(failed),
-                Ok(false) | Err(_) => return Ok(records),
+            if !self.ask(shared, place, Offset(self.next))? {
+                return Ok(records);
             }
         }
     }

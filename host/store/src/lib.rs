@@ -5,7 +5,7 @@
 //! once; one thread syncs them to the disk and raises the durable watermark ([`Log::durable`]). What leaves the
 //! process waits for that watermark.
 //!
-//! Beside a log that keeps changelogs instead, [`Local`] holds the state of one node: see [`local`].
+//! Beside a log that keeps a changelog instead, [`Local`] holds the state of one node: see [`local`].
 //!
 //! Read [`Embedded`] first. What lies where: [`layout`]. Editing a closed folder: [`surgery`].
 //!

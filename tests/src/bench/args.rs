@@ -19,7 +19,7 @@ pub struct Args {
     pub calls: bool,
     /// Only what a payment costs with few accounts and with many.
     pub accounts: bool,
-    /// Only local state beside changelogs, by size.
+    /// Only local state beside a changelog, by size.
     pub state: bool,
     pub json: bool,
 }

@@ -1,10 +1,10 @@
-//! The simulated log with changelogs, and local state beside it, that whoever is assigned a shard restores.
+//! The simulated log with a changelog, and local state beside it, that whoever is assigned a shard restores.
 
 use super::{Fixture, Subject, kit::GROUP};
 use crate::simulated::{Faults, Mode, Simulated};
 use bytes::Bytes;
 use fermata_core::{
-    CommitId, NewRecord, Offset, PipelineName, Record, Sequence, Shard, StageName, TopicName, changelog, names,
+    CommitId, NewRecord, Offset, PipelineName, Record, Sequence, Shard, TopicName, changelog, names,
     ports::{
         Appended, Bounds, Commit, Committed, Log, LogError, Namespace, Polled, Restored, Session, SessionSpec,
         StateChange, StateError, StateRead, StateStore, TopicSpec,
@@ -14,8 +14,6 @@ use fermata_store::{Local, LocalOptions};
 use std::{cell::Cell, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
-/// Stages whose state the cases write.
-const STAGES: [&str; 6] = ["copy", "later", "one", "shadow", "stage", "two"];
 /// As many as any case asks for.
 const SHARDS: u32 = 8;
 
@@ -33,14 +31,12 @@ pub struct LocalFixture {
 impl LocalFixture {
     pub fn new(seed: u64, faults: Faults) -> Self {
         let log = Simulated::new(seed, Mode::Kafka, Faults::NONE);
-        log.keep_changelogs(&pipeline());
-        let stages = STAGES.map(|name| StageName::new(name).expect("a valid name"));
-        let host = changelog::shard_namespace().stage.clone();
-        let topics = stages.iter().chain([&host]).map(|stage| TopicSpec {
-            name: names::changelog(&pipeline(), stage),
+        log.keep_changelog(&pipeline());
+        let changelog = TopicSpec {
+            name: names::changelog(&pipeline()),
             partitions: SHARDS,
-        });
-        log.ensure(&topics.collect::<Vec<_>>()).expect("no faults yet");
+        };
+        log.ensure(&[changelog]).expect("no faults yet");
         log.set_faults(faults);
         Self {
             log,
@@ -55,8 +51,7 @@ impl Fixture for LocalFixture {
         if self.opened.replace(true) {
             self.log.crash();
         }
-        let stages = STAGES.map(|name| StageName::new(name).expect("a valid name"));
-        let mut options = LocalOptions::new(pipeline(), stages.into(), SHARDS, "conformance");
+        let mut options = LocalOptions::new(pipeline(), SHARDS, "conformance");
         // Positions rise all the time.
         options.tend_every = Some(Duration::from_millis(1));
         options.raise_changes = 5;
@@ -114,7 +109,7 @@ impl Log for WithLocal {
     /// The case's own.
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError> {
         let mut topics = self.log.topics()?;
-        topics.retain(|spec| !spec.name.as_str().ends_with(".changelog"));
+        topics.retain(|spec| spec.name != names::changelog(&pipeline()));
         Ok(topics)
     }
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {
@@ -162,13 +157,15 @@ struct Restoring {
 impl Restoring {
     /// The last note on the log stands in for a journal.
     fn noted(&self, shard: Shard) -> Result<Option<Sequence>, LogError> {
-        let topic = names::changelog(&pipeline(), &changelog::shard_namespace().stage);
+        let topic = names::changelog(&pipeline());
         let bounds = self.log.bounds(&topic, shard)?;
         if bounds.end < bounds.high {
             return Ok(None);
         }
-        let last = self.log.last(&topic, shard)?;
-        let note = last.and_then(|record| changelog::sequence(record.value.as_deref()?));
+        // Not every case notes what it writes.
+        let records = self.log.read(&topic, shard, bounds.start, usize::MAX)?;
+        let changes = records.iter().rev().filter_map(|r| changelog::change(r).ok());
+        let note = changes.into_iter().find_map(|change| changelog::noted(&change));
         Ok(Some(note.unwrap_or_default()))
     }
 

@@ -11,7 +11,7 @@
 //! - a commit may answer `Unknown`, and so may the question what became of it;
 //! - state changes of a commit are committed with it but shown only after `apply`; whoever is assigned a shard finds
 //!   it caught up;
-//! - or, when it keeps changelogs ([`Simulated::keep_changelogs`]): state changes are records of the transaction, whose
+//! - or, when it keeps a changelog ([`Simulated::keep_changelog`]): state changes are records of the transaction, whose
 //!   markers may be late, and stores restore themselves from them; its own state is then what was committed, to compare;
 //! - a commit that changes the state of a shard without sending that shard's positions is refused as a broken
 //!   contract: Kafka would not fence it.
@@ -53,9 +53,9 @@ impl Simulated {
         }
     }
 
-    /// State changes of the pipeline become records of its changelogs, as on Kafka.
-    pub fn keep_changelogs(&self, pipeline: &PipelineName) {
-        self.world.lock().changelogs = Some(pipeline.clone());
+    /// State changes of the pipeline become records of its changelog, as on Kafka.
+    pub fn keep_changelog(&self, pipeline: &PipelineName) {
+        self.world.lock().changelog = Some(pipeline.clone());
     }
     /// Forgets the records of a partition before `start`.
     pub fn trim(&self, topic: &TopicName, shard: Shard, start: Offset) {

@@ -134,7 +134,7 @@ impl SimSession {
             return Ok(Committed::Yes(CommitId(world.last)));
         }
         let txn = match txn {
-            None if world.changelogs.is_some() && !batch.changes.is_empty() => {
+            None if world.changelog.is_some() && !batch.changes.is_empty() => {
                 Some(world.begin(Some((group.clone(), self.spec.member.clone()))))
             }
             txn => txn,

@@ -62,8 +62,8 @@ pub struct World {
     durable_state: State,
     /// Behind `durable`.
     undurable: Vec<(u64, Effects)>,
-    /// Whose state changes become records of changelogs.
-    pub changelogs: Option<PipelineName>,
+    /// Whose state changes become records of its changelog.
+    pub changelog: Option<PipelineName>,
     late: Vec<Late>,
 }
 
@@ -112,7 +112,7 @@ impl World {
             durable_positions: BTreeMap::new(),
             durable_state: State::default(),
             undurable: Vec::new(),
-            changelogs: None,
+            changelog: None,
             late: Vec::new(),
         }
     }
@@ -258,7 +258,7 @@ impl World {
 
     /// The changes of a commit as records of its transaction.
     pub fn append_changes(&mut self, txn: Txn, changes: &[StateChange]) -> Result<(), LogError> {
-        let Some(pipeline) = self.changelogs.clone() else {
+        let Some(pipeline) = self.changelog.clone() else {
             return Ok(());
         };
         let at = self.clock.now();
@@ -289,7 +289,7 @@ impl World {
         }
         self.positions.extend(effects.positions.iter().cloned());
         match self.mode {
-            Mode::Kafka if self.changelogs.is_some() => {
+            Mode::Kafka if self.changelog.is_some() => {
                 // Nobody reads it but who compares: the truth of the moment.
                 self.state.show(id, &effects.changes);
                 self.durable = id;

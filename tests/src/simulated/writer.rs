@@ -1,8 +1,8 @@
-//! Commits of state beside a simulated log that keeps changelogs, as a worker's, one shard at a time.
+//! Commits of state beside a simulated log that keeps a changelog, as a worker's, one shard at a time.
 
 use super::Simulated;
 use fermata_core::{
-    CommitId, Offset, PipelineName, Sequence, Shard, StageName, TopicName, changelog, names,
+    CommitId, Offset, PipelineName, Sequence, Shard, TopicName, changelog, names,
     ports::{Commit, Committed, Log, Namespace, Polled, Session, SessionSpec, StateChange, TopicSpec},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -24,16 +24,12 @@ pub struct Made {
 }
 
 impl Writer {
-    /// Makes the changelogs of these stages and the host's, and takes all shards.
-    pub fn new(log: &Simulated, pipeline: &PipelineName, stages: &[StageName], partitions: u32) -> Self {
-        log.keep_changelogs(pipeline);
-        let host = changelog::shard_namespace().stage.clone();
+    /// Makes the changelog, and takes all shards.
+    pub fn new(log: &Simulated, pipeline: &PipelineName, partitions: u32) -> Self {
+        log.keep_changelog(pipeline);
         let input = TopicName::new("input").expect("a valid name");
-        let changelogs = stages.iter().chain([&host]).map(|s| names::changelog(pipeline, s));
-        let topics = changelogs
-            .chain([input.clone()])
-            .map(|name| TopicSpec { name, partitions });
-        log.ensure(&topics.collect::<Vec<_>>()).expect("topics can be made");
+        let topics = [names::changelog(pipeline), input.clone()].map(|name| TopicSpec { name, partitions });
+        log.ensure(&topics).expect("topics can be made");
         let spec = SessionSpec {
             group: "writer".into(),
             member: "writer".into(),

@@ -1,4 +1,4 @@
-//! Stores of the workers' own, as on nodes of their own, beside the log that keeps changelogs; and what happens to disks:
+//! Stores of the workers' own, as on nodes of their own, beside the log that keeps a changelog; and what happens to disks:
 //! they are wiped, lose what was not synced, and come back as they were on an earlier day. Whatever a worker holds must
 //! be what was committed.
 
@@ -9,7 +9,7 @@ use crate::simulated::{SimClock, Simulated};
 use bytes::Bytes;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Clock, Log, LogError, Namespace, StateRead, StateStore, TopicSpec};
-use fermata_core::{Sequence, Shard, StageName, Timestamp, changelog, names};
+use fermata_core::{Sequence, Shard, Timestamp, changelog, names};
 use fermata_store::local::DATABASE;
 use fermata_store::surgery::{PowerCut, copy_folder};
 use fermata_store::{Local, LocalOptions};
@@ -79,19 +79,14 @@ impl Disk {
     }
 }
 
-fn stages(manifest: &Manifest) -> Vec<StageName> {
-    manifest.stages.iter().map(|stage| stage.name.clone()).collect()
-}
-
 impl Disks {
     pub fn new(workers: usize, manifest: Arc<Manifest>, log: Simulated) -> Self {
-        log.keep_changelogs(&manifest.name);
-        let host = changelog::shard_namespace().stage.clone();
-        let topics = stages(&manifest).into_iter().chain([host]).map(|stage| TopicSpec {
-            name: names::changelog(&manifest.name, &stage),
+        log.keep_changelog(&manifest.name);
+        let changelog = TopicSpec {
+            name: names::changelog(&manifest.name),
             partitions: manifest.partitions,
-        });
-        log.ensure(&topics.collect::<Vec<_>>()).expect("no faults yet");
+        };
+        log.ensure(&[changelog]).expect("no faults yet");
         Self {
             clock: log.clock(),
             manifest,
@@ -106,12 +101,7 @@ impl Disks {
     pub fn open(&mut self, index: usize) -> Result<Arc<dyn StateStore>, LogError> {
         let disk = &mut self.disks[index];
         disk.open = None;
-        let mut options = LocalOptions::new(
-            self.manifest.name.clone(),
-            stages(&self.manifest),
-            self.manifest.partitions,
-            "simulated",
-        );
+        let mut options = LocalOptions::new(self.manifest.name.clone(), self.manifest.partitions, "simulated");
         options.clock = self.clock.clone();
         options.keep = KEEP;
         options.tend_every = None;
@@ -183,15 +173,12 @@ impl Disks {
         self.close(index);
     }
 
-    /// The broker cleans the changelogs.
+    /// The broker cleans the changelog.
     pub fn compact(&mut self) {
         let before = self.clock.now().0 - i64::try_from(2 * KEEP.as_millis()).unwrap_or(i64::MAX);
-        let host = changelog::shard_namespace().stage.clone();
-        for stage in stages(&self.manifest).into_iter().chain([host]) {
-            let topic = names::changelog(&self.manifest.name, &stage);
-            for shard in (0..self.manifest.partitions).map(Shard) {
-                self.log.compact(&topic, shard, Timestamp(before));
-            }
+        let topic = names::changelog(&self.manifest.name);
+        for shard in (0..self.manifest.partitions).map(Shard) {
+            self.log.compact(&topic, shard, Timestamp(before));
         }
         self.counted.compacted += 1;
     }

@@ -17,7 +17,7 @@ pub struct Plan {
     pub workers: usize,
     /// Records that one batch of a worker may gather.
     pub batch: usize,
-    /// Each worker has a store of its own, restored from changelogs.
+    /// Each worker has a store of its own, restored from the changelog.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stores: bool,
     /// What happens before the end is sought.
@@ -72,7 +72,7 @@ pub enum Action {
     Tend(usize),
     /// A worker dies, and something befalls its disk.
     Harm(usize, Harm),
-    /// The broker cleans the changelogs.
+    /// The broker cleans the changelog.
     Compact,
 }
 

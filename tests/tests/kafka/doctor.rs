@@ -41,7 +41,7 @@ fn a_sound_site_is_told_so_before_and_after_its_topics_are_made() {
     }
     let said = &line(&after, "brokers").found;
     assert!(said.contains("Apache Kafka"), "{said}");
-    for topic in ["-orders.new", "-dough", "-bread", ".journal", ".dlq", ".bake.changelog"] {
+    for topic in ["-orders.new", "-dough", "-bread", ".journal", ".dlq", ".changelog"] {
         assert_eq!(line(&after, &format!("topic {}", site.topic(topic))).standing, "ok");
     }
 }

@@ -84,7 +84,7 @@ fn verified(cli: &Cli, figure: &str) {
 fn topics_are_made(scene: &Scene) {
     for (topic, kept) in [
         (scene.topic("payment.incoming"), "cleanup.policy=delete"),
-        (scene.topic("account.changelog"), "cleanup.policy=compact"),
+        (scene.topic("changelog"), "cleanup.policy=compact"),
         (scene.topic("journal"), "cleanup.policy=compact"),
         (scene.topic("dlq"), "retention.ms=-1"),
     ] {

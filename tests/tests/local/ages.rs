@@ -1,4 +1,4 @@
-//! Tombstones leave a compacted changelog in the end: state that may have missed them is made anew.
+//! Tombstones leave the compacted changelog in the end: state that may have missed them is made anew.
 
 use super::ground::{Ground, KEEP, SHARD};
 use fermata_core::Timestamp;

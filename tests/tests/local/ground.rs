@@ -1,4 +1,4 @@
-//! A simulated log with changelogs, whoever writes them, and stores in folders beside it.
+//! A simulated log with a changelog, whoever writes it, and stores in folders beside it.
 
 use bytes::Bytes;
 use fermata_core::ports::{
@@ -7,6 +7,7 @@ use fermata_core::ports::{
 use fermata_core::{CommitId, NewRecord, Offset, PipelineName, Record, Sequence, Shard, StageName, TopicName, names};
 use fermata_store::{Local, LocalOptions};
 use fermata_tests::simulated::{Faults, Made, Mode, Simulated, Writer, entry};
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,18 +29,15 @@ pub struct Ground {
 impl Ground {
     pub fn new(seed: u64) -> Self {
         let log = Simulated::new(seed, Mode::Kafka, Faults::NONE);
-        let writer = Writer::new(&log, &pipeline(), &stages(), 2);
+        let writer = Writer::new(&log, &pipeline(), 2);
         Self {
             log: Arc::new(Watched {
                 log,
                 read: AtomicU64::new(0),
+                between: Mutex::new(None),
             }),
             writer,
-            account: Arc::new(Namespace {
-                stage: stages()[0].clone(),
-                store: "balances".into(),
-                schema: 1,
-            }),
+            account: balances("account"),
             home: tempfile::tempdir().expect("a temporary folder can be made"),
         }
     }
@@ -49,7 +47,7 @@ impl Ground {
     }
 
     pub fn options(&self) -> LocalOptions {
-        let mut options = LocalOptions::new(pipeline(), stages(), 2, "cluster-1");
+        let mut options = LocalOptions::new(pipeline(), 2, "cluster-1");
         options.clock = self.log.log.clock();
         options.keep = KEEP;
         options.tend_every = None;
@@ -68,6 +66,15 @@ impl Ground {
     /// Commits `key = value` (or its end) on the log alone.
     pub fn commit(&mut self, key: &str, value: Option<&str>) -> Made {
         self.writer.commit(SHARD, vec![entry(&self.account, SHARD, key, value)])
+    }
+
+    /// Two commits of so many changes together: more than one read brings.
+    pub fn fill(&mut self, changes: u32) {
+        for half in 0..2 {
+            let many = (0..changes / 2).map(|n| entry(&self.account, SHARD, &format!("{half}-{n}"), Some("x")));
+            let many = many.collect();
+            self.writer.commit(SHARD, many);
+        }
     }
 
     /// Commits and applies.
@@ -102,7 +109,7 @@ impl Ground {
     }
 
     pub fn changelog(&self) -> TopicName {
-        names::changelog(&pipeline(), &self.account.stage)
+        names::changelog(&pipeline())
     }
 }
 
@@ -116,16 +123,51 @@ pub fn pipeline() -> PipelineName {
     PipelineName::new("payments").expect("a valid name")
 }
 
-pub fn stages() -> Vec<StageName> {
-    ["account", "confirm"]
-        .map(|name| StageName::new(name).expect("a valid name"))
-        .into()
+/// A store of a stage.
+pub fn balances(stage: &str) -> Arc<Namespace> {
+    Arc::new(Namespace {
+        stage: StageName::new(stage).expect("a valid name"),
+        store: "balances".into(),
+        schema: 1,
+    })
 }
+
+/// A worker of another group, which may write to shards that it does not hold.
+pub fn other(ground: &Ground, group: &str) -> Box<dyn Session> {
+    let spec = SessionSpec {
+        group: group.into(),
+        member: "zombie".into(),
+        topics: vec![TopicName::new("input").expect("a valid name")],
+        partitions: 2,
+    };
+    let mut session = ground.log.join(spec).expect("joins");
+    session.poll(Duration::ZERO, 1).expect("its shards");
+    session
+}
+
+/// What it does, and when: before so manieth a question about an end.
+type Between = (u32, Box<dyn FnOnce() + Send>);
 
 /// Counts the records that are read.
 pub struct Watched {
     pub log: Simulated,
     pub read: AtomicU64,
+    /// Happens once, between two questions.
+    pub between: Mutex<Option<Between>>,
+}
+
+impl Watched {
+    fn asked(&self) {
+        let mut between = self.between.lock();
+        if let Some((left, _)) = &mut *between {
+            *left -= 1;
+        }
+        let due = between.take_if(|(left, _)| *left == 0);
+        drop(between);
+        if let Some((_, happen)) = due {
+            happen();
+        }
+    }
 }
 
 impl Log for Watched {
@@ -136,6 +178,7 @@ impl Log for Watched {
         self.log.topics()
     }
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {
+        self.asked();
         self.log.bounds(topic, shard)
     }
     fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError> {
@@ -144,6 +187,7 @@ impl Log for Watched {
         Ok(records)
     }
     fn last(&self, topic: &TopicName, shard: Shard) -> Result<Option<Record>, LogError> {
+        self.asked();
         self.log.last(topic, shard)
     }
     fn append(&self, records: Vec<NewRecord>) -> Result<Appended, LogError> {

@@ -145,7 +145,7 @@ fn one_batch_holds_all_shards_of_a_commit() {
 #[test]
 fn a_note_is_what_the_worker_writes() {
     let written = changelog::record(&pipeline(), &note(SHARD, Sequence(7)), fermata_core::Timestamp(1));
-    assert_eq!(written.topic.as_str(), "payments.host.changelog");
+    assert_eq!(written.topic.as_str(), "payments.changelog");
     let ground = Ground::new(1);
     let refused = ground
         .open("a")

@@ -1,6 +1,6 @@
 //! What a restoration reads, and what it does when the log and the store do not fit.
 
-use super::ground::{Ground, SHARD, pipeline, stages};
+use super::ground::{Ground, SHARD, balances, other, pipeline};
 use fermata_core::changelog;
 use fermata_core::ports::{Log, LogError, Restored, StateRead, StateStore};
 use fermata_core::{Offset, Sequence, Shard, Timestamp};
@@ -45,10 +45,7 @@ fn a_surviving_disk_needs_no_reading() {
 #[test]
 fn slices_add_up() {
     let mut ground = Ground::new(1);
-    // More than one read brings.
-    for n in 0..700 {
-        ground.commit(&format!("{n}"), Some("x"));
-    }
+    ground.fill(6_000);
     let local = ground.open("a");
     let asked = ground.writer.sequence(SHARD);
     let (mut calls, mut before) = (0, u64::MAX);
@@ -67,7 +64,7 @@ fn slices_add_up() {
     ground.assert_same(&local);
 }
 
-/// The journal shows what a changelog still hides: markers reach partitions one by one.
+/// The journal shows what the changelog still hides: markers reach partitions one by one.
 #[test]
 fn what_an_open_transaction_hides_is_waited_for() {
     let mut waited = 0;
@@ -87,6 +84,31 @@ fn what_an_open_transaction_hides_is_waited_for() {
         assert_eq!(value(&local, &ground, "k").as_deref(), Some("new"), "seed {seed}");
     }
     assert!(waited > 30, "{waited} of 100 had to wait");
+}
+
+/// A broker that cannot be reached keeps a marker back for as long as it is away. Nothing is wrong with the state.
+#[test]
+fn what_stays_hidden_is_waited_for_however_long() {
+    let mut ground = Ground::new(1);
+    let local = ground.open("a");
+    ground.restore(&*local);
+    for n in 0..100 {
+        ground.write(&local, &format!("{n}"), Some("x"));
+    }
+    local.tend().expect("the log answers");
+    let mut zombie = other(&ground, "zombies");
+    let never = entry(&ground.account, SHARD, "7", Some("never"));
+    let never = changelog::record(&pipeline(), &never, Timestamp(1));
+    zombie.append(never).expect("appended");
+    ground.commit("k", Some("new"));
+    for _ in 0..50 {
+        let answer = local.restore(SHARD, ground.writer.sequence(SHARD), Duration::ZERO);
+        assert!(matches!(answer, Ok(Restored::Behind { .. })), "{answer:?}");
+    }
+    zombie.abort().expect("aborted");
+    let read = ground.restore(&*local);
+    assert_eq!(read, 2, "the new change and its note");
+    ground.assert_same(&local);
 }
 
 /// Another history of the same topics: the store is ahead of the log.
@@ -110,7 +132,7 @@ fn state_beyond_the_journal_is_made_anew() {
 
 /// Never processed on, whatever was tried: both figures are told.
 #[test]
-fn changelogs_that_do_not_give_the_journals_state_are_fatal() {
+fn a_changelog_that_does_not_give_the_journals_state_is_fatal() {
     for asked in [2, 4] {
         let mut ground = Ground::new(1);
         for _ in 0..3 {
@@ -153,22 +175,25 @@ fn a_newer_sequence_may_be_asked_for_meanwhile() {
     ground.assert_same(&local);
 }
 
-/// Commits that came while a restoration was under way lie behind the ends that it took for the record before them.
+/// Somebody commits on while the state is restored, so the changelog is always beyond what was asked for. Each record is
+/// waited for as patiently as the first.
 #[test]
-fn ends_of_an_earlier_record_are_not_read_to() {
+fn misses_are_counted_for_each_record() {
     let mut ground = Ground::new(1);
-    for n in 0..100 {
-        ground.commit(&format!("{n}"), Some("1"));
-    }
     let local = ground.open("a");
-    let early = ground.writer.sequence(SHARD);
-    // One read: all of the first changelog, and nothing of the host's.
-    let answer = local.restore(SHARD, early, Duration::ZERO).expect("begins");
-    assert_eq!(answer, Restored::Behind { left: 100 });
-    for n in 0..100 {
-        ground.commit(&format!("{n}"), Some("2"));
+    let rounds = 30;
+    for n in 0..rounds {
+        ground.commit("k", Some(&n.to_string()));
+        let asked = ground.writer.sequence(SHARD);
+        ground.commit("l", Some(&n.to_string()));
+        for _ in 0..2 {
+            let answer = local.restore(SHARD, asked, Duration::ZERO);
+            assert!(matches!(answer, Ok(Restored::Behind { .. })), "{n}: {answer:?}");
+        }
     }
     ground.restore(&*local);
+    let read = ground.log.read.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(read, 4 * rounds, "each record once: nothing was wiped");
     ground.assert_same(&local);
 }
 
@@ -187,8 +212,8 @@ fn what_the_log_does_not_keep_any_more_is_not_needed() {
     ground.write(&local, "gone", Some("x"));
     ground.commit("gone", None);
     let end = ground.log.bounds(&ground.changelog(), SHARD).expect("bounds").high;
-    // Whatever the store had: only what is kept counts.
-    ground.log.log.trim(&ground.changelog(), SHARD, Offset(end.0 - 3));
+    // Whatever the store had: only what is kept counts. The newest of each key is.
+    ground.log.log.trim(&ground.changelog(), SHARD, Offset(end.0 - 6));
     ground.restore(&*local);
     ground.assert_same(&local);
 }
@@ -210,43 +235,24 @@ fn a_strangers_record_is_passed_over() {
     ground.assert_same(&local);
 }
 
-/// What a stage had before it left the manifest is not what it has when it comes back.
+/// Those of stages that nobody runs any more too: they may come back.
 #[test]
-fn a_stage_that_comes_back_is_read_again() {
+fn every_stage_on_the_log_is_restored() {
     let mut ground = Ground::new(1);
+    let stages = ["account", "confirm", "host", "left-long-ago"].map(balances);
+    for n in 0..20 {
+        let changes = stages
+            .iter()
+            .map(|of| entry(of, SHARD, "sequence", Some(&format!("{}-{n}", of.stage))));
+        ground.writer.commit(SHARD, changes.collect());
+    }
     let local = ground.open("a");
     ground.restore(&*local);
-    ground.write(&local, "k", Some("before"));
-    drop(local);
-    let mut options = ground.options();
-    options.stages = vec![stages()[1].clone()];
-    let local = ground.open_with("a", options).expect("opens");
-    // The other stages go on; nothing is missing for them.
-    assert_eq!(ground.restore(&*local), 0);
-    ground.commit("k", None);
-    ground.restore(&*local);
-    drop(local);
-    let local = ground.open("a");
-    assert!(ground.restore(&*local) > 0);
+    for of in stages {
+        let found = local.get(&of, SHARD, b"sequence").expect("readable");
+        assert_eq!(found, Some(format!("{}-19", of.stage).into()));
+    }
     ground.assert_same(&local);
-}
-
-#[test]
-fn a_stage_may_be_called_as_the_host_calls_itself() {
-    let mut ground = Ground::new(1);
-    let host = changelog::shard_namespace().stage.clone();
-    let mut options = ground.options();
-    options.stages.push(host.clone());
-    let mut own = (*ground.account).clone();
-    own.stage = host;
-    let own = std::sync::Arc::new(own);
-    let made = ground
-        .writer
-        .commit(SHARD, vec![entry(&own, SHARD, "sequence", Some("mine"))]);
-    let local = ground.open_with("a", options).expect("opens");
-    ground.restore(&*local);
-    ground.assert_same(&local);
-    local.apply(made.id, &made.changes).expect("known already");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::raw::{Checked, Problems};
 use super::{Generator, Stage, Topic};
 use crate::identity::Identity;
 use crate::limits::MAX_CODE;
-use crate::names::{CHANGELOG, PROBE, Purpose, headers};
+use crate::names::{self, Purpose, headers};
 use crate::{PipelineName, TopicName, codes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -75,7 +75,7 @@ pub(super) fn wire(
     }
     if let Some(pipeline) = pipeline {
         reserved(problems, pipeline, &stages, &declared);
-        changelogs(problems, pipeline, &stages, &declared);
+        on_kafka(problems, pipeline, &stages, &declared);
     }
     for stage in &stages {
         twice(problems, stage);
@@ -211,18 +211,14 @@ fn reserved(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>
     }
 }
 
-/// Where a log keeps the state of stages.
-fn changelogs(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) {
-    let begins = format!("{pipeline}.");
-    let theirs = |name: &TopicName| {
-        let of = name.as_str().strip_prefix(&begins);
-        of.is_some_and(|rest| rest == PROBE || rest.ends_with(CHANGELOG))
-    };
+/// Where a log keeps the state of stages, and where the doctor tries its rights.
+fn on_kafka(problems: &Problems, pipeline: &PipelineName, stages: &[Wired<Stage>], declared: &[Declared]) {
+    let own = [names::changelog(pipeline), names::probe(pipeline)];
     let used = stages.iter().flat_map(|s| s.reads.iter().chain(&s.writes));
     let used = used
         .map(|(t, span)| (t, span))
         .chain(declared.iter().map(|d| (&d.name, &d.span)));
-    for (name, span) in used.filter(|(name, _)| theirs(name)) {
+    for (name, span) in used.filter(|(name, _)| own.contains(name)) {
         let message = format!("topic {name} belongs to the host, where the log is Kafka");
         let problem = Problem::new(codes::MANIFEST_REFERENCE, span.clone(), message);
         problems.note(problem.help("choose another name"));

@@ -13,7 +13,7 @@ pub enum Kind {
     End,
     /// Kept by the host.
     Own(Purpose),
-    /// State of a stage, or of the host.
+    /// State of all stages, and of the host.
     Changelog,
     /// What `fermata doctor` writes to and reads back.
     Probe,

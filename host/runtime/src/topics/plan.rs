@@ -2,14 +2,13 @@
 
 use super::keeping;
 use super::kind::Kind;
-use crate::worker::shard_namespace;
 use fermata_core::manifest::Manifest;
 use fermata_core::manifest::parse::nearest;
 use fermata_core::names::{self, Purpose};
 use fermata_core::ports::TopicSpec;
 use fermata_core::topics::{Inventory, MAX_MESSAGE, MIN_IN_SYNC};
 use fermata_core::{PipelineName, TopicName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What an installation says of its topics.
@@ -108,14 +107,9 @@ impl TopicPlan {
             .map(|name| (name.clone(), data_kind(manifest, name)));
         let own = Purpose::ALL.into_iter().chain(Purpose::SHARED);
         let own = own.map(|purpose| (purpose.topic(&manifest.name), Kind::Own(purpose)));
-        let host = shard_namespace();
-        // A stage may bear the host's name: their stores are told apart.
-        let stages: BTreeSet<_> = manifest.stages.iter().map(|s| &s.name).chain([&host.stage]).collect();
-        let changelogs = stages
-            .into_iter()
-            .map(|stage| (names::changelog(&manifest.name, stage), Kind::Changelog));
+        let changelog = [(names::changelog(&manifest.name), Kind::Changelog)];
         let probe = [(names::probe(&manifest.name), Kind::Probe)];
-        let all = data.chain(own).chain(changelogs).chain(probe);
+        let all = data.chain(own).chain(changelog).chain(probe);
         let topics = all.map(|(name, kind)| {
             let keyed = match kind {
                 Kind::Own(purpose) => purpose.keyed(),

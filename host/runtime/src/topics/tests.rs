@@ -92,9 +92,7 @@ fn every_topic_of_a_pipeline_is_there_once_with_its_kind_and_partitions() {
         ("bakery.dlq", own(Purpose::DeadLetters, 6)),
         ("bakery.nodes", own(Purpose::Nodes, 1)),
         ("bakery.artifacts", own(Purpose::Artifacts, 1)),
-        ("bakery.knead.changelog", (Kind::Changelog, 6)),
-        ("bakery.bake.changelog", (Kind::Changelog, 6)),
-        ("bakery.host.changelog", (Kind::Changelog, 6)),
+        ("bakery.changelog", (Kind::Changelog, 6)),
         ("bakery.doctor", (Kind::Probe, 1)),
     ];
     assert_eq!(all, BTreeMap::from(expected));
@@ -109,15 +107,6 @@ fn what_the_runtime_asks_for_is_in_the_plan() {
     for spec in crate::worker::topics(&manifest()) {
         assert!(plan.specs().contains(&spec), "{spec:?}");
     }
-}
-
-#[test]
-fn a_stage_of_the_hosts_name_shares_its_changelog() {
-    let text = TWO_STAGES.replace("[stage.knead]", "[stage.host]");
-    let manifest = parse::parse("pipeline.toml", &text).expect("it is right");
-    let plan = TopicPlan::new(&manifest, &TopicPolicy::default()).expect("nothing is named");
-    let named = plan.names().filter(|n| n.as_str() == "bakery.host.changelog");
-    assert_eq!(named.count(), 1);
 }
 
 #[test]
@@ -139,8 +128,8 @@ fn each_kind_is_kept_as_it_must_be() {
         ("bakery.journal", COMPACTION_LAG, &week),
         ("bakery.nodes", CLEANUP, "compact"),
         ("bakery.artifacts", CLEANUP, "compact"),
-        ("bakery.knead.changelog", CLEANUP, "compact"),
-        ("bakery.host.changelog", DELETE_RETENTION, &week),
+        ("bakery.changelog", CLEANUP, "compact"),
+        ("bakery.changelog", DELETE_RETENTION, &week),
     ] {
         assert_eq!(setting(&plan, name, key).as_deref(), Some(value), "{name} {key}");
     }
@@ -154,13 +143,7 @@ fn each_kind_is_kept_as_it_must_be() {
 #[test]
 fn the_largest_record_that_a_stage_may_emit_fits() {
     let plan = plan(&TopicPolicy::default());
-    for name in [
-        "orders.new",
-        "bakery.dough",
-        "bread",
-        "bakery.dlq",
-        "bakery.bake.changelog",
-    ] {
+    for name in ["orders.new", "bakery.dough", "bread", "bakery.dlq", "bakery.changelog"] {
         let takes: usize = setting(&plan, name, MAX_MESSAGE)
             .expect("it is set")
             .parse()
@@ -170,14 +153,14 @@ fn the_largest_record_that_a_stage_may_emit_fits() {
 }
 
 #[test]
-fn dead_letters_and_changelogs_take_the_largest_input_and_what_is_put_around_it() {
+fn dead_letters_and_the_changelog_take_the_largest_input_and_what_is_put_around_it() {
     let plan = plan(&TopicPolicy::default());
     let mut found = as_made(&plan);
     change(&mut found, "orders.new", MAX_MESSAGE, "20000000");
     // What only others read makes nothing larger.
     change(&mut found, "bread", MAX_MESSAGE, "90000000");
     let fitted = plan.fitted(&found);
-    for name in ["bakery.dlq", "bakery.knead.changelog", "bakery.host.changelog"] {
+    for name in ["bakery.dlq", "bakery.changelog"] {
         assert_eq!(
             setting(&fitted, name, MAX_MESSAGE).as_deref(),
             Some("20065536"),
@@ -256,8 +239,8 @@ fn what_would_lose_something_differs() {
         ("bakery.dlq", RETENTION, "604800000"),
         ("bakery.journal", CLEANUP, "delete"),
         ("bakery.journal", CLEANUP, "compact,delete"),
-        ("bakery.bake.changelog", CLEANUP, "delete"),
-        ("bakery.bake.changelog", DELETE_RETENTION, "86400000"),
+        ("bakery.changelog", CLEANUP, "delete"),
+        ("bakery.changelog", DELETE_RETENTION, "86400000"),
     ] {
         let mut found = as_made(&plan);
         change(&mut found, name, key, value);

@@ -6,7 +6,7 @@ use crate::installation::{Create, Installation};
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::LogError;
 use fermata_core::topics::TOMBSTONES;
-use fermata_core::{PipelineName, Shard, StageName, codes};
+use fermata_core::{PipelineName, Shard, codes};
 use fermata_kafka::inspect::{InspectError, Inspector};
 use fermata_kafka::{CreateTopics, KafkaLog, KafkaOptions};
 use fermata_runtime::topics::TopicPlan;
@@ -43,7 +43,6 @@ impl Kafka {
         let log = KafkaLog::open(self.options(site, &plan)).map_err(|e| self.unfit(e))?;
         let mut options = LocalOptions::new(
             site.manifest.name.clone(),
-            stages(site.manifest),
             site.manifest.partitions,
             identity(log.cluster_id(), &site.manifest.name),
         );
@@ -130,8 +129,4 @@ fn refused(code: &str, error: &InspectError, said: String) -> Unfit {
 /// State of another cluster or pipeline is of no use here.
 fn identity(cluster: &str, pipeline: &PipelineName) -> String {
     format!("cluster {cluster}, pipeline {pipeline}")
-}
-
-fn stages(manifest: &Manifest) -> Vec<StageName> {
-    manifest.stages.iter().map(|stage| stage.name.clone()).collect()
 }

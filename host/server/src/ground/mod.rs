@@ -20,7 +20,7 @@ use std::time::Duration;
 pub enum Ground {
     /// One database in the data folder is log and state in one. Sizes, and the hook between a commit and the disk.
     Embedded(Options),
-    /// Topics of a cluster, and state beside it, restored from changelogs.
+    /// Topics of a cluster, and state beside it, restored from a changelog.
     Kafka(Box<Kafka>),
 }
 

@@ -5,9 +5,9 @@
 //! | `local` | `about` | JSON: [`About`] |
 //! | `local` | `shard/` + shard u32, big-endian | JSON: [`Book`] |
 
-use fermata_core::{Offset, PipelineName, Sequence, Shard, StageName, Timestamp};
+use fermata_core::{Offset, PipelineName, Sequence, Shard, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 pub(super) const KEYSPACE: &str = "local";
 pub(super) const ABOUT: &[u8] = b"about";
@@ -22,7 +22,8 @@ pub(super) struct About {
     pub identity: String,
 }
 
-pub(super) const FORMAT: u32 = 1;
+/// 1 was of folders beside one changelog for each stage.
+pub(super) const FORMAT: u32 = 2;
 
 /// As people read it.
 impl fmt::Display for About {
@@ -42,10 +43,10 @@ impl fmt::Display for About {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Book {
-    /// By stage: every committed record of its changelog below this offset is in the store. A stage without one: what
-    /// the store has of it goes first, then its changelog is read from the start.
-    pub positions: BTreeMap<StageName, Offset>,
-    /// Every record that was written to the changelogs before this time is in the store.
+    /// Every committed record of the changelog below this offset is in the store. `None`: what the store has goes first,
+    /// then the changelog is read from the start.
+    pub position: Option<Offset>,
+    /// Every record that was written to the changelog before this time is in the store.
     pub in_step: Timestamp,
     /// The state is that of the sequence noted in it, and nothing beyond.
     pub whole: bool,
@@ -60,7 +61,7 @@ impl Book {
     /// how much the clock was set back since.
     pub fn is_stale(&self, now: Timestamp, keep: Duration) -> bool {
         let apart = now.0.abs_diff(self.in_step.0);
-        !self.positions.is_empty() && u128::from(apart) > keep.as_millis()
+        self.position.is_some() && u128::from(apart) > keep.as_millis()
     }
 }
 
@@ -78,7 +79,7 @@ mod tests {
 
     fn of(in_step: i64) -> Book {
         Book {
-            positions: BTreeMap::from([(StageName::new("account").expect("valid"), Offset(1))]),
+            position: Some(Offset(1)),
             in_step: Timestamp(in_step),
             whole: true,
             reached: Sequence(3),
@@ -92,7 +93,7 @@ mod tests {
             assert_eq!(of(in_step).is_stale(Timestamp(1_000), keep), stale, "{in_step}");
         }
         let empty = Book {
-            positions: BTreeMap::new(),
+            position: None,
             ..of(0)
         };
         assert!(!empty.is_stale(Timestamp(1_000), keep), "nothing in it can be old");

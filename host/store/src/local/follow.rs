@@ -1,6 +1,6 @@
 //! Keeping shards warm that others hold, and the thread that does it.
 
-use super::{Shared, reading::Read, reading::Slice};
+use super::{Shared, reading::Read, reading::Slice, restore::left};
 use fermata_core::{
     Shard, Timestamp,
     ports::{Bounds, LogError},
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What became of a followed shard in a slice.
 enum Followed {
-    /// Every changelog was read to its stable end.
+    /// The changelog was read to its stable end.
     ToTheEnd,
     NotYet,
     /// Somebody here has restored it meanwhile, and alone writes to it.
@@ -30,13 +30,13 @@ impl Shared {
                 continue;
             }
             let now = self.options.clock.now();
-            let ends = self.ends(shard)?;
+            let ends = self.log.bounds(&self.changelog, shard)?;
             let came = self.follow_shard(shard, now, &ends, &slice)?;
             let seat = self.seat(shard)?.lock();
             if matches!(came, Followed::Held) || seat.is_held() {
                 continue;
             }
-            let left = self.left(&seat, &ends);
+            let left = left(&seat, &ends);
             behind.insert(shard, left);
             self.warmth.lock().insert(shard, left);
         }
@@ -44,7 +44,7 @@ impl Shared {
     }
 
     /// The seat is taken anew for each read: whoever restores the shard does not wait for long.
-    fn follow_shard(&self, shard: Shard, now: Timestamp, ends: &[Bounds], slice: &Slice) -> Result<Followed, LogError> {
+    fn follow_shard(&self, shard: Shard, now: Timestamp, ends: &Bounds, slice: &Slice) -> Result<Followed, LogError> {
         {
             let mut seat = self.seat(shard)?.lock();
             if seat.is_held() {
@@ -53,37 +53,27 @@ impl Shared {
             self.wipe_stale(&mut seat, shard)?;
             self.wipe_strange(&mut seat, shard, ends)?;
         }
-        let mut changelog = 0;
-        while changelog < self.changelogs.len() {
+        loop {
             let mut seat = self.seat(shard)?.lock();
             if seat.is_held() {
                 return Ok(Followed::Held);
             }
-            if !self.make_position(&mut seat, shard, changelog, slice)? {
+            let Some(position) = self.make_position(&mut seat, shard, slice)? else {
                 return Ok(Followed::NotYet);
+            };
+            if position >= ends.end {
+                seat.book.in_step = now;
+                self.write("following a shard", [], Some((shard, &seat.book)))?;
+                return Ok(Followed::ToTheEnd);
             }
-            let position = self.position(&seat, changelog).unwrap_or_default();
-            let end = ends[changelog].end;
-            if position >= end {
-                changelog += 1;
-                continue;
-            }
-            match self.read(&mut seat, shard, changelog, position)? {
-                Read::Some => {}
-                Read::Wiped => changelog = 0,
-                Read::Nothing => self.set_position(&mut seat, changelog, end),
+            match self.read(&mut seat, shard, position)? {
+                Read::Some | Read::Wiped => {}
+                Read::Nothing => seat.book.position = Some(ends.end),
             }
             if self.over(slice) {
                 return Ok(Followed::NotYet);
             }
         }
-        let mut seat = self.seat(shard)?.lock();
-        if seat.is_held() {
-            return Ok(Followed::Held);
-        }
-        seat.book.in_step = now;
-        self.write("following a shard", [], Some((shard, &seat.book)))?;
-        Ok(Followed::ToTheEnd)
     }
 
     /// Until the store closes.

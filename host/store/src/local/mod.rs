@@ -1,20 +1,19 @@
-//! [`Local`]: the state store beside a log that keeps changelogs.
+//! [`Local`]: the state store beside a log that keeps a changelog.
 //!
 //! The log is the truth; this is a copy that can be made anew at any time. It has a database of its own, written without
 //! waiting for the disk: a power cut may take the newest batches, never one in the middle, because the database syncs
 //! its journal before it writes tables. So what is found after any end of the process is the state of some moment,
-//! positions and notes included.
+//! position and note included.
 //!
 //! Three facts about each shard carry everything ([`book`]):
 //! - its *sequence*, noted in the state itself by every commit. While the book says that the shard is *whole*, the
 //!   state is exactly that of the journal record with this sequence. Only whole state is ever processed on;
-//! - its *positions*: every committed record of a changelog below its position is in the store. A position may be too
-//!   low (reading again what the store has does no harm, as long as it is read to its end), never too high;
-//! - when it was last *in step*: every record that was written before that time is in the store. Tombstones leave a
+//! - its *position*: every committed record of the changelog below it is in the store. It may be too low (reading again what the store has does no harm, as long as it is read to its end), never too high;
+//! - when it was last *in step*: every record that was written before that time is in the store. Tombstones leave the
 //!   compacted changelog in the end; a store that is too old to have met them all is wiped ([`wipe`]).
 //!
-//! Read [`apply`] for what a commit does, [`restore`] for what happens when a shard comes, [`raise`] for how positions
-//! rise while it is held, and [`follow`] for shards that others hold.
+//! Read [`apply`] for what a commit does, [`restore`] for what happens when a shard comes, [`raise`] for how its
+//! position rises while it is held, and [`follow`] for shards that others hold.
 
 mod apply;
 mod book;
@@ -65,8 +64,8 @@ pub(crate) struct Shared {
     log: Arc<dyn Log>,
     stores: Arc<Stores>,
     books: Keyspace,
-    /// One for each stage; the host's own is the last.
-    changelogs: Vec<Changelog>,
+    /// Partition by shard.
+    changelog: TopicName,
     /// By shard. Several are taken in the order of their numbers.
     seats: Vec<Mutex<Seat>>,
     /// The newest commit that was applied.
@@ -81,17 +80,7 @@ pub(crate) struct Shared {
     closed: Condvar,
 }
 
-/// The changelog of a stage.
-pub(crate) struct Changelog {
-    pub stage: fermata_core::StageName,
-    pub topic: TopicName,
-}
-
 impl Shared {
-    fn host(&self) -> usize {
-        self.changelogs.len() - 1
-    }
-
     fn seat(&self, shard: Shard) -> Result<&Mutex<Seat>, LogError> {
         self.seats.get(shard.0 as usize).ok_or_else(|| {
             let found = self.seats.len();
@@ -112,7 +101,7 @@ impl Shared {
 
     fn failed(&self, doing: &str, found: &dyn std::fmt::Display) -> LogError {
         let text = format!(
-            "{}: {doing} in {}: {found}; look at the disk, then start again: what is missing is restored from the changelogs",
+            "{}: {doing} in {}: {found}; look at the disk, then start again: what is missing is restored from the changelog",
             codes::STATE_FAILED,
             self.folder.display()
         );
@@ -153,7 +142,7 @@ impl Local {
         *self.shared.followed.lock() = shards.into_iter().filter(known).collect();
     }
 
-    /// Reads on in the changelogs of followed shards for about `at_most`; records that are still to be read, as far as
+    /// Reads on in the changelog for followed shards for about `at_most`; records that are still to be read, as far as
     /// is known. The store does so by itself where [`LocalOptions::tend_every`] is set.
     pub fn standby(&self, at_most: Duration) -> Result<BTreeMap<Shard, u64>, LogError> {
         self.shared.standby(at_most)

@@ -6,20 +6,20 @@
 //! | `wiped` | what is left of one that is being removed |
 
 use super::{
-    Changelog, Local, LocalOptions, Shared,
+    Local, LocalOptions, Shared,
     book::{self, About, Book},
     holder::Holder,
     seat::Seat,
 };
 use crate::{advice, open, options::Options, stores::Stores};
 use fermata_core::{
-    Shard, StageName, changelog, codes, names,
+    Shard, codes, names,
     ports::{Log, LogError},
 };
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::{Condvar, Mutex};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{Arc, OnceLock, atomic::AtomicU64},
@@ -59,17 +59,6 @@ impl Local {
     }
 }
 
-/// A stage of the manifest may be called as the host calls itself: their state shares a changelog then.
-fn changelogs(options: &LocalOptions) -> Vec<Changelog> {
-    let host = changelog::shard_namespace().stage.clone();
-    let stages: BTreeSet<&StageName> = options.stages.iter().filter(|s| **s != host).collect();
-    let each = |stage: &StageName| Changelog {
-        topic: names::changelog(&options.pipeline, stage),
-        stage: stage.clone(),
-    };
-    stages.into_iter().map(each).chain([each(&host)]).collect()
-}
-
 /// An open database and what its books say.
 struct Found {
     database: Database,
@@ -89,7 +78,7 @@ fn find(folder: &Path, options: &LocalOptions) -> Result<Found, LogError> {
     let found = read(&path, options)?;
     let Some(why) = found.unfit else { return Ok(found) };
     tracing::warn!(
-        "local state in {} is wiped and restored from the changelogs: {why}",
+        "local state in {} is wiped and restored from the changelog: {why}",
         folder.display()
     );
     // The whole database at once; removing keyspaces one by one would leave their numbers behind, to be given again.
@@ -170,32 +159,19 @@ fn read(path: &Path, options: &LocalOptions) -> Result<Found, LogError> {
 impl Shared {
     fn found(folder: &Path, options: LocalOptions, log: Arc<dyn Log>, found: Found) -> Result<Self, LogError> {
         let here = |found: fjall::Error| unreadable(folder, &advice::of(&found, folder));
-        let changelogs = changelogs(&options);
-        let listed: BTreeSet<&StageName> = changelogs.iter().map(|c| &c.stage).collect();
         let Found {
             database,
             books,
             mut shards,
             ..
         } = found;
-        let mut batch = database.batch().durability(Some(PersistMode::Buffer));
-        for (shard, book) in &mut shards {
-            let before = book.clone();
-            // What a stage had is taken out when it comes back: its shards went on without it.
-            book.positions.retain(|stage, _| listed.contains(stage));
-            book.whole &= book.positions.len() == listed.len();
-            if *book != before {
-                batch.insert(&books, book::key(*shard), book::encode(book));
-            }
-        }
-        batch.commit().map_err(here)?;
         let stores = Arc::new(Stores::open(database, options.memtable_bytes).map_err(here)?);
         let shared = Self {
             folder: folder.into(),
             log,
             stores,
             books,
-            changelogs,
+            changelog: names::changelog(&options.pipeline),
             seats: Vec::new(),
             latest: AtomicU64::new(0),
             holders: AtomicU64::new(0),
@@ -227,8 +203,46 @@ fn foreign(folder: &Path) -> LogError {
 fn unreadable(folder: &Path, found: &dyn std::fmt::Display) -> LogError {
     LogError::Fatal(format!(
         "{}: opening local state in {}: {found}; if the disk is well, remove the folder: the state is restored from the \
-         changelogs",
+         changelog",
         codes::STATE_FAILED,
         folder.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fermata_core::{Offset, PipelineName};
+
+    /// Its positions were those of other topics.
+    #[test]
+    fn a_folder_of_an_earlier_format_is_emptied() {
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let pipeline = PipelineName::new("payments").expect("a valid name");
+        let options = LocalOptions::new(pipeline.clone(), 1, "cluster");
+        let earlier = About {
+            format: book::FORMAT - 1,
+            pipeline,
+            partitions: 1,
+            identity: "cluster".into(),
+        };
+        let kept = Book {
+            position: Some(Offset(7)),
+            in_step: options.clock.now(),
+            ..Book::default()
+        };
+        let found = find(home.path(), &options).expect("opens");
+        let mut batch = found.database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&found.books, book::key(Shard(0)), book::encode(&kept));
+        batch.commit().expect("written");
+        drop((found.books, found.database));
+        let found = find(home.path(), &options).expect("opens");
+        assert_eq!(found.shards, BTreeMap::from([(Shard(0), kept)]));
+        let mut batch = found.database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&found.books, book::ABOUT, book::encode(&earlier));
+        batch.commit().expect("written");
+        drop((found.books, found.database));
+        let found = find(home.path(), &options).expect("opens");
+        assert_eq!((found.shards, found.unfit), (BTreeMap::new(), None));
+    }
 }

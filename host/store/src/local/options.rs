@@ -2,7 +2,7 @@
 
 use crate::options::{OnFatal, PersistHook};
 use fermata_core::{
-    PipelineName, StageName,
+    PipelineName,
     ports::{Clock, SystemClock},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -11,12 +11,10 @@ use std::{fmt, sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct LocalOptions {
     pub pipeline: PipelineName,
-    /// Those of the manifest; the host's own is added.
-    pub stages: Vec<StageName>,
     pub partitions: u32,
-    /// Names the cluster and its changelog topics. State of another one is wiped.
+    /// Names the cluster and its changelog. State of another one is wiped.
     pub identity: String,
-    /// State that was last in step longer ago than this is not caught up but wiped: half of the changelogs'
+    /// State that was last in step longer ago than this is not caught up but wiped: half of the changelog's
     /// `delete.retention.ms`.
     pub keep: Duration,
     /// Tells how old state is.
@@ -41,19 +39,13 @@ pub struct LocalOptions {
 }
 
 const MIB: u64 = 1024 * 1024;
-/// `delete.retention.ms` of a changelog is seven days.
+/// `delete.retention.ms` of the changelog is seven days.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600 / 2);
 
 impl LocalOptions {
-    pub fn new(
-        pipeline: PipelineName,
-        stages: Vec<StageName>,
-        partitions: u32,
-        identity: impl Into<String>,
-    ) -> LocalOptions {
+    pub fn new(pipeline: PipelineName, partitions: u32, identity: impl Into<String>) -> LocalOptions {
         Self {
             pipeline,
-            stages,
             partitions,
             identity: identity.into(),
             keep: KEEP,
@@ -74,7 +66,6 @@ impl fmt::Debug for LocalOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalOptions")
             .field("pipeline", &self.pipeline)
-            .field("stages", &self.stages)
             .field("partitions", &self.partitions)
             .field("identity", &self.identity)
             .field("keep", &self.keep)

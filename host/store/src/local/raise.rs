@@ -1,18 +1,28 @@
-//! Raising the positions of a shard that is held, so that a later restoration is short.
+//! Raising the position of a shard that is held, so that a later restoration is short.
 //!
 //! While a shard is held its commits are applied directly and their offsets are not known here. What is known is the log
-//! itself. A position may rise to `e` when every committed record below `e` is in the store:
+//! itself. The position may rise to `e` when every committed record below `e` is in the store:
 //!
-//! 1. take `e`, the stable (read_committed) end of each changelog. All below is decided: committed or aborted;
-//! 2. *then* take `h`, the read_uncommitted end of the host's changelog. A transaction with a record below some `e` was
-//!    decided by then, so it had written its note to the host's changelog before: below `h`;
-//! 3. wait until the stable end of the host's changelog has reached `h`, however late its markers come, and read the
-//!    last note there: `n`. Every transaction of step 1 that committed has noted `n` or less;
-//! 4. as soon as the state is whole at `n` or later, it contains all of them: the positions rise to `e`.
+//! 1. take `e`, the stable (read_committed) end of the shard's changelog. All below is decided: committed or aborted;
+//! 2. *then* look at the last committed record, again and again until it is a note: `n`;
+//! 3. as soon as the state is whole at `n` or later, the position rises to `e`.
+//!
+//! Why no commit T with a record below `e` notes more than `n`:
+//!
+//! - Commits of a shard are written one after another: who makes the next one has the journal record of the one before,
+//!   so all its records lie behind all of that one's. The last record of each is its note. Between them lie only
+//!   markers, records of transactions that are never committed, and a stranger's.
+//! - Let `e'` be the stable end when the last record was looked at. It is `e` or more: stable ends never go back.
+//! - Either T's note lies below `e'`. Then it was visible, and the last record lies there or behind: `n` is T's or later.
+//! - Or somebody else's open transaction lies between T's record below `e` and its note. Then the last record that is
+//!   visible is a change of T: those of earlier commits lie before T, those of later ones behind its note. A change is
+//!   no note, and step 2 goes on. The same where a stranger's record comes last: it says nothing, the next may.
+//!
+//! Compaction takes the last record only if it is a tombstone and a week old, and nothing is open for so long. Late
+//! markers only keep `e'` low. That the last record may lie behind `e` makes `n` larger, and the wait longer, no more.
 //!
 //! It needs no word of the worker, so neither zombies nor commits with an unknown answer can deceive it: what counts is
-//! what the log says was committed and what the store says it contains. Each step waits for the one before on a busy
-//! shard too, because none needs a moment of quiet: what comes in between only makes `n` larger.
+//! what the log says was committed and what the store says it contains. No step needs a moment of quiet on a busy shard.
 
 use super::Shared;
 use fermata_core::{Offset, Sequence, Shard, Timestamp, changelog, ports::LogError};
@@ -21,11 +31,9 @@ use std::time::Duration;
 /// A raise under way.
 pub(super) struct Raise {
     began: Timestamp,
-    /// `e`, by changelog.
-    to: Vec<Offset>,
-    /// `h`.
-    noted_below: Offset,
-    /// `n`.
+    /// `e`.
+    to: Offset,
+    /// `n`, once there is a note to be seen.
     needs: Option<Sequence>,
 }
 
@@ -50,7 +58,7 @@ impl Shared {
         failed
     }
 
-    /// One step. `true`: positions have risen.
+    /// One step. `true`: the position has risen.
     fn raise(&self, shard: Shard) -> Result<bool, LogError> {
         let under_way = {
             let mut seat = self.seat(shard)?.lock();
@@ -69,7 +77,7 @@ impl Shared {
             None => self.begin_raise(shard)?,
         };
         if raise.needs.is_none() {
-            raise.needs = self.last_note(shard, raise.noted_below)?;
+            raise.needs = self.last_note(shard)?;
         }
         let mut seat = self.seat(shard)?.lock();
         if !seat.is_held() || !seat.book.whole {
@@ -79,14 +87,11 @@ impl Shared {
             seat.raise = Some(raise);
             return Ok(false);
         }
-        for (changelog, to) in raise.to.into_iter().enumerate() {
-            let to = self.position(&seat, changelog).map_or(to, |now| now.max(to));
-            self.set_position(&mut seat, changelog, to);
-        }
+        seat.book.position = seat.book.position.max(Some(raise.to));
         seat.book.in_step = raise.began;
         seat.changes = 0;
         seat.raised = self.options.clock.elapsed();
-        self.write("raising positions", [], Some((shard, &seat.book)))?;
+        self.write("raising a position", [], Some((shard, &seat.book)))?;
         Ok(true)
     }
 
@@ -100,28 +105,16 @@ impl Shared {
 
     fn begin_raise(&self, shard: Shard) -> Result<Raise, LogError> {
         let began = self.options.clock.now();
-        let to = self.ends(shard)?.into_iter().map(|bounds| bounds.end).collect();
-        let host = &self.changelogs[self.host()].topic;
-        let noted_below = self.log.bounds(host, shard)?.high;
-        Ok(Raise {
-            began,
-            to,
-            noted_below,
-            needs: None,
-        })
+        let to = self.log.bounds(&self.changelog, shard)?.end;
+        let needs = self.last_note(shard)?;
+        Ok(Raise { began, to, needs })
     }
 
-    /// The newest sequence noted on the log; `None`: something below `noted_below` is not decided yet.
-    fn last_note(&self, shard: Shard, noted_below: Offset) -> Result<Option<Sequence>, LogError> {
-        let host = &self.changelogs[self.host()];
-        if self.log.bounds(&host.topic, shard)?.end < noted_below {
-            return Ok(None);
-        }
-        let Some(last) = self.log.last(&host.topic, shard)? else {
+    /// The sequence that the last committed record notes; `None`: it is no note.
+    fn last_note(&self, shard: Shard) -> Result<Option<Sequence>, LogError> {
+        let Some(last) = self.log.last(&self.changelog, shard)? else {
             return Ok(Some(Sequence(0)));
         };
-        // The note is the last that a transaction writes there. A stranger's record says nothing: the next may.
-        let change = changelog::change(&host.stage, &last).ok();
-        Ok(change.as_ref().and_then(changelog::noted))
+        Ok(changelog::change(&last).ok().as_ref().and_then(changelog::noted))
     }
 }

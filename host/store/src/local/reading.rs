@@ -1,4 +1,4 @@
-//! Reading a changelog into the store, a batch at a time.
+//! Reading the changelog into the store, a batch at a time.
 
 use super::{Shared, seat::Seat};
 use fermata_core::{
@@ -28,26 +28,15 @@ impl Shared {
         self.options.clock.elapsed() >= slice.0
     }
 
-    pub(super) fn position(&self, seat: &Seat, changelog: usize) -> Option<Offset> {
-        let stage = &self.changelogs[changelog].stage;
-        seat.book.positions.get(stage).copied()
-    }
-
-    pub(super) fn set_position(&self, seat: &mut Seat, changelog: usize, position: Offset) {
-        let stage = self.changelogs[changelog].stage.clone();
-        seat.book.positions.insert(stage, position);
-    }
-
-    /// Reads once from `from`, the changelog's position, and writes what came together with the new position. The state
-    /// is not whole from then on: changelogs are read one after another.
-    pub(super) fn read(&self, seat: &mut Seat, shard: Shard, changelog: usize, from: Offset) -> Result<Read, LogError> {
-        let place = &self.changelogs[changelog];
-        let records = match self.log.read(&place.topic, shard, from, seat.limit) {
+    /// Reads once from `from`, the shard's position, and writes what came together with the new position. The state is
+    /// not whole from then on: what came may end within a commit, or lie before what the store had.
+    pub(super) fn read(&self, seat: &mut Seat, shard: Shard, from: Offset) -> Result<Read, LogError> {
+        let records = match self.log.read(&self.changelog, shard, from, seat.limit) {
             Ok(records) => records,
             Err(LogError::Trimmed { start, .. }) => {
                 let why = format!(
                     "offset {from} of {} is not kept any more (oldest: {start})",
-                    place.topic
+                    self.changelog
                 );
                 self.wipe(seat, shard, &why)?;
                 return Ok(Read::Wiped);
@@ -61,7 +50,7 @@ impl Shared {
         seat.adapt(records.len(), records.iter().map(fermata_core::Record::size).sum());
         let mut changes: Vec<StateChange> = Vec::with_capacity(records.len());
         for record in &records {
-            match changelog::change(&place.stage, record) {
+            match changelog::change(record) {
                 Ok(mut change) => {
                     // One namespace for a run of records: it is looked up once.
                     if let Some(before) = changes.last().filter(|b| b.namespace == change.namespace) {
@@ -73,7 +62,7 @@ impl Shared {
                 Err(strange) => tracing::warn!("{strange}; it is passed over"),
             }
         }
-        self.set_position(seat, changelog, next);
+        seat.book.position = Some(next);
         if std::mem::replace(&mut seat.book.whole, false) {
             seat.book.reached = seat.book.reached.max(seat.sequence);
         }

@@ -1,13 +1,15 @@
 //! Bringing a shard's state to that of a journal record.
 //!
 //! The caller has seen the shard's journal stable, nothing of it hidden by an open transaction, and asks for its last
-//! sequence. Only then are the ends of the changelogs taken, as a read_uncommitted reader sees them: the markers of one
-//! transaction reach its partitions one by one (KAFKA-10167), so a changelog may still hide what the journal shows, and
-//! an end taken earlier, or a read_committed one, could lie before it. Each changelog is read to its end and through
-//! what was open there. In the end the sequence noted in the state must be the one that was asked for.
+//! sequence. Only then is the end of the changelog taken, as a read_uncommitted reader sees it: the markers of one
+//! transaction reach its partitions one by one (KAFKA-10167), so the changelog may still hide what the journal shows,
+//! and an end taken earlier, or a read_committed one, could lie before it. The changelog is read to that end and through
+//! what was open there, however long it stays open. Then the sequence noted in the state must be the one that was asked
+//! for. The note is the last that a commit writes there, so all of it was read. (Of a later one a part may have been:
+//! then the shard is somebody else's by now, and who asked can commit nothing on what it was given.)
 //!
-//! Positions may lie below what the store has: reading that again replaces newer entries by older ones for a while, and
-//! by the newest in the end. Nobody processes on the state meanwhile: it is not whole.
+//! The position may lie below what the store has: reading that again replaces newer entries by older ones for a while,
+//! and by the newest in the end. Nobody processes on the state meanwhile: it is not whole.
 
 use super::{Shared, reading::Read, reading::Slice, seat::Seat};
 use fermata_core::{
@@ -19,10 +21,9 @@ use std::{sync::atomic::Ordering, time::Duration};
 /// A restoration under way.
 pub(super) struct Pass {
     asked: Sequence,
-    /// Before the ends were taken.
+    /// Before `ends` were taken.
     began: Timestamp,
-    /// By changelog.
-    ends: Vec<Bounds>,
+    ends: Bounds,
     /// How often the end was reached with another sequence, since the state was last wiped.
     missed: u32,
     /// It began at the start already.
@@ -56,7 +57,7 @@ impl Shared {
         let slice = self.slice(at_most);
         let mut pass = match seat.pass.take() {
             Some(pass) if pass.asked == asked => pass,
-            // The journal has moved on since: ends taken for an earlier record of it say nothing of this one.
+            // The journal has moved on since: ends and misses of an earlier record of it say nothing of this one.
             _ => self.begin(seat, shard, asked)?,
         };
         let came = self.read_to_ends(seat, shard, &mut pass, &slice);
@@ -65,7 +66,7 @@ impl Shared {
             Ok(Came::NotYet) => Ok(false),
             Err(found) => Err(found),
         };
-        let left = self.left(seat, &pass.ends);
+        let left = left(seat, &pass.ends);
         seat.pass = Some(pass);
         if answer? {
             return self.ready(seat, shard);
@@ -86,7 +87,7 @@ impl Shared {
     fn begin(&self, seat: &mut Seat, shard: Shard, asked: Sequence) -> Result<Pass, LogError> {
         self.wipe_stale(seat, shard)?;
         let began = self.options.clock.now();
-        let ends = self.ends(shard)?;
+        let ends = self.log.bounds(&self.changelog, shard)?;
         self.wipe_strange(seat, shard, &ends)?;
         Ok(Pass {
             asked,
@@ -97,48 +98,34 @@ impl Shared {
         })
     }
 
-    pub(super) fn ends(&self, shard: Shard) -> Result<Vec<Bounds>, LogError> {
-        let bounds = |c: &super::Changelog| self.log.bounds(&c.topic, shard);
-        self.changelogs.iter().map(bounds).collect()
-    }
-
     /// A position behind the end is of another topic, or the topic lost records: what the store has is not its.
-    pub(super) fn wipe_strange(&self, seat: &mut Seat, shard: Shard, ends: &[Bounds]) -> Result<(), LogError> {
-        let strange = |(changelog, bounds): (usize, &Bounds)| {
-            let position = self.position(seat, changelog)?;
-            (position > bounds.high).then_some((changelog, position, bounds.high))
-        };
-        let Some((changelog, position, high)) = ends.iter().enumerate().find_map(strange) else {
+    pub(super) fn wipe_strange(&self, seat: &mut Seat, shard: Shard, ends: &Bounds) -> Result<(), LogError> {
+        let (topic, high) = (&self.changelog, ends.high);
+        let Some(position) = seat.book.position.filter(|position| *position > high) else {
             return Ok(());
         };
-        let topic = &self.changelogs[changelog].topic;
         let why = format!("it has {topic} up to offset {position}, and the topic ends at {high}");
         self.wipe(seat, shard, &why)
     }
 
     fn read_to_ends(&self, seat: &mut Seat, shard: Shard, pass: &mut Pass, slice: &Slice) -> Result<Came, LogError> {
-        let mut changelog = 0;
-        while changelog < self.changelogs.len() {
-            if !self.make_position(seat, shard, changelog, slice)? {
+        loop {
+            let Some(position) = self.make_position(seat, shard, slice)? else {
                 return Ok(Came::NotYet);
-            }
-            let position = self.position(seat, changelog).unwrap_or_default();
-            let end = pass.ends[changelog].high;
+            };
+            let end = pass.ends.high;
             if position >= end {
-                changelog += 1;
-                continue;
+                return Ok(Came::ToTheEnd);
             }
             // Before the read: what it finds empty must have been stable by then.
-            let stable = pass.ends[changelog].end;
-            match self.read(seat, shard, changelog, position)? {
-                Read::Some => {}
-                Read::Wiped => changelog = 0,
+            let stable = pass.ends.end;
+            match self.read(seat, shard, position)? {
+                Read::Some | Read::Wiped => {}
                 // Nothing but markers and aborted records lie between.
-                Read::Nothing if stable >= end => self.set_position(seat, changelog, end),
+                Read::Nothing if stable >= end => seat.book.position = Some(end),
                 Read::Nothing => {
-                    let now = self.log.bounds(&self.changelogs[changelog].topic, shard)?;
-                    pass.ends[changelog].end = now.end;
-                    if now.end < end {
+                    pass.ends.end = self.log.bounds(&self.changelog, shard)?.end;
+                    if pass.ends.end < end {
                         return Ok(Came::NotYet);
                     }
                     continue;
@@ -148,7 +135,6 @@ impl Shared {
                 return Ok(Came::NotYet);
             }
         }
-        Ok(Came::ToTheEnd)
     }
 
     /// `true`: the state is that of the journal record.
@@ -176,7 +162,7 @@ impl Shared {
         }
         if pass.wiped {
             return Err(LogError::Fatal(format!(
-                "{}: the changelogs of shard {shard}, read from the start, give the state of journal record {found}; its \
+                "{}: the changelog of shard {shard}, read from the start, gives the state of journal record {found}; its \
                  journal ends with {asked}: compare the topics (fermata explain {})",
                 codes::STATE_DIVERGED,
                 codes::STATE_DIVERGED
@@ -189,14 +175,6 @@ impl Shared {
         Ok(false)
     }
 
-    pub(super) fn left(&self, seat: &Seat, ends: &[Bounds]) -> u64 {
-        let of = |(changelog, bounds): (usize, &Bounds)| {
-            let position = self.position(seat, changelog).unwrap_or(bounds.start);
-            bounds.high.0.saturating_sub(position.0)
-        };
-        ends.iter().enumerate().map(of).sum()
-    }
-
     pub(super) fn release(&self, holder: u64, shard: Shard) {
         let Ok(seat) = self.seat(shard) else { return };
         let mut seat = seat.lock();
@@ -206,4 +184,10 @@ impl Shared {
             self.followed.lock().insert(shard);
         }
     }
+}
+
+/// How much of the changelog is still to be read, as of `ends`.
+pub(super) fn left(seat: &Seat, ends: &Bounds) -> u64 {
+    let position = seat.book.position.unwrap_or(ends.start);
+    ends.high.0.saturating_sub(position.0)
 }

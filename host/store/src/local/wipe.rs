@@ -1,12 +1,12 @@
 //! Taking a shard's state out, to restore it from the start.
 //!
-//! First its positions go, then its entries: a process that ends in between finds a shard without positions and takes
+//! First its position goes, then its entries: a process that ends in between finds a shard without a position and takes
 //! out the rest before it reads.
 
 use super::{Shared, book::Book, reading::Slice, seat::Seat};
 use bytes::Bytes;
 use fermata_core::{
-    Shard,
+    Offset, Shard,
     ports::{LogError, Namespace, StateChange, StateRead},
 };
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl Shared {
     pub(super) fn wipe(&self, seat: &mut Seat, shard: Shard, why: &str) -> Result<(), LogError> {
         tracing::warn!(
             shard = shard.0,
-            "local state of shard {shard} is wiped and restored from the changelogs: {why}"
+            "local state of shard {shard} is wiped and restored from the changelog: {why}"
         );
         seat.book = Book {
             in_step: self.options.clock.now(),
@@ -42,39 +42,34 @@ impl Shared {
         Ok(true)
     }
 
-    /// A position for the changelog, if it has none: its entries go, and reading begins at the start. `false`: the
-    /// slice was over first.
+    /// The shard's position; if it has none, its entries go and reading begins at the start. `None`: the slice was over
+    /// first.
     pub(super) fn make_position(
         &self,
         seat: &mut Seat,
         shard: Shard,
-        changelog: usize,
         slice: &Slice,
-    ) -> Result<bool, LogError> {
-        if self.position(seat, changelog).is_some() {
-            return Ok(true);
+    ) -> Result<Option<Offset>, LogError> {
+        if seat.book.position.is_some() {
+            return Ok(seat.book.position);
         }
-        if seat.book.positions.is_empty() {
-            // Nothing is in it that could be deleted yet.
-            seat.book.in_step = self.options.clock.now();
-        }
-        let place = &self.changelogs[changelog];
-        let own = self.stores.namespaces().into_iter().filter(|n| n.stage == place.stage);
-        for namespace in own {
+        // Nothing is in it that could be deleted yet.
+        seat.book.in_step = self.options.clock.now();
+        for namespace in self.stores.namespaces() {
             let after = match &seat.swept {
                 Some((done, _)) if *done > namespace => continue,
                 Some((at, key)) if *at == namespace => Some(key.clone()),
                 _ => None,
             };
             if !self.sweep(seat, shard, namespace, after, slice)? {
-                return Ok(false);
+                return Ok(None);
             }
         }
         seat.swept = None;
-        let start = self.log.bounds(&place.topic, shard)?.start;
-        self.set_position(seat, changelog, start);
+        let start = self.log.bounds(&self.changelog, shard)?.start;
+        seat.book.position = Some(start);
         self.write("wiping state", [], Some((shard, &seat.book)))?;
-        Ok(true)
+        Ok(Some(start))
     }
 
     fn sweep(

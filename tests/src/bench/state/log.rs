@@ -1,25 +1,20 @@
-//! Two changelogs in memory, of one stage and of the host, with one partition.
+//! A changelog in memory, with one partition.
 
 use fermata_core::ports::{Appended, Bounds, Log, LogError, Session, SessionSpec, StateChange, TopicSpec};
-use fermata_core::{
-    CommitId, NewRecord, Offset, PipelineName, Record, Shard, StageName, Timestamp, TopicName, changelog, names,
-};
+use fermata_core::{CommitId, NewRecord, Offset, PipelineName, Record, Shard, Timestamp, TopicName, changelog, names};
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::time::Duration;
 
-pub struct Changelogs {
+pub struct Changelog {
     pipeline: PipelineName,
-    topics: RwLock<HashMap<TopicName, Vec<Record>>>,
+    records: RwLock<Vec<Record>>,
     commits: RwLock<u64>,
 }
 
-impl Changelogs {
-    pub fn new(pipeline: PipelineName, stage: StageName) -> Self {
-        let host = changelog::shard_namespace().stage.clone();
-        let topics = [stage, host].map(|stage| (names::changelog(&pipeline, &stage), Vec::new()));
+impl Changelog {
+    pub fn new(pipeline: PipelineName) -> Self {
         Self {
-            topics: RwLock::new(topics.into()),
+            records: RwLock::default(),
             commits: RwLock::new(0),
             pipeline,
         }
@@ -27,10 +22,9 @@ impl Changelogs {
 
     /// The changes become records.
     pub fn commit(&self, changes: &[StateChange]) -> CommitId {
-        let mut topics = self.topics.write();
+        let mut records = self.records.write();
         for change in changes {
             let record = changelog::record(&self.pipeline, change, Timestamp(0));
-            let records = topics.entry(record.topic.clone()).or_default();
             let offset = Offset(records.len() as u64);
             records.push(record.at(offset));
         }
@@ -40,27 +34,26 @@ impl Changelogs {
     }
 
     pub fn records(&self) -> usize {
-        self.topics.read().values().map(Vec::len).sum()
+        self.records.read().len()
     }
 
     fn of<T>(&self, topic: &TopicName, look: impl FnOnce(&[Record]) -> T) -> Result<T, LogError> {
-        let topics = self.topics.read();
-        let records = topics.get(topic);
-        let records = records.ok_or_else(|| LogError::UnknownTopic(topic.clone()))?;
-        Ok(look(records))
+        match *topic == names::changelog(&self.pipeline) {
+            true => Ok(look(&self.records.read())),
+            false => Err(LogError::UnknownTopic(topic.clone())),
+        }
     }
 }
 
-impl Log for Changelogs {
+impl Log for Changelog {
     fn ensure(&self, _topics: &[TopicSpec]) -> Result<(), LogError> {
         Ok(())
     }
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError> {
-        let spec = |name: &TopicName| TopicSpec {
-            name: name.clone(),
+        Ok(vec![TopicSpec {
+            name: names::changelog(&self.pipeline),
             partitions: 1,
-        };
-        Ok(self.topics.read().keys().map(spec).collect())
+        }])
     }
     fn bounds(&self, topic: &TopicName, _shard: Shard) -> Result<Bounds, LogError> {
         self.of(topic, |records| {
@@ -96,5 +89,5 @@ impl Log for Changelogs {
 }
 
 fn unasked() -> LogError {
-    LogError::Fatal("a store only reads changelogs".into())
+    LogError::Fatal("a store only reads its changelog".into())
 }

@@ -1,5 +1,5 @@
 //! Local state by size: how fast commits are applied, how fast it is restored, and how long a restart takes with a disk
-//! that survived. The changelogs lie in memory: what is measured is the store.
+//! that survived. The changelog lies in memory: what is measured is the store.
 
 mod log;
 
@@ -8,7 +8,7 @@ use super::machine::{Moment, Used};
 use fermata_core::ports::{Clock, Namespace, Restored, StateChange, StateStore, SystemClock};
 use fermata_core::{PipelineName, Sequence, Shard, StageName, changelog};
 use fermata_store::{Local, LocalOptions};
-use log::Changelogs;
+use log::Changelog;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub fn measure() -> Outcome<Vec<State>> {
 fn of(entries: u64) -> Outcome<State> {
     eprintln!("local state of {entries} entries");
     let home = tempfile::tempdir()?;
-    let log = Arc::new(Changelogs::new(pipeline()?, stage()?));
+    let log = Arc::new(Changelog::new(pipeline()?));
     let folder = home.path().join("state");
     let began = Moment::now()?;
     let local = open(&folder, &log)?;
@@ -99,7 +99,7 @@ fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(Used, T)> {
 }
 
 /// Writes every entry, a commit at a time; the seconds that applying took.
-fn write(log: &Changelogs, local: &Local, sequence: &mut u64, entries: u64) -> Outcome<f64> {
+fn write(log: &Changelog, local: &Local, sequence: &mut u64, entries: u64) -> Outcome<f64> {
     let clock = SystemClock::default();
     let mut took = Duration::ZERO;
     for first in (0..entries).step_by(BATCH as usize) {
@@ -135,8 +135,8 @@ fn changes(first: u64, sequence: u64) -> Outcome<Vec<StateChange>> {
     Ok((first..first + BATCH).map(entry).chain([note]).collect())
 }
 
-fn open(folder: &Path, log: &Arc<Changelogs>) -> Outcome<Arc<Local>> {
-    let mut options = LocalOptions::new(pipeline()?, vec![stage()?], 1, "bench");
+fn open(folder: &Path, log: &Arc<Changelog>) -> Outcome<Arc<Local>> {
+    let mut options = LocalOptions::new(pipeline()?, 1, "bench");
     options.tend_every = None;
     Ok(Local::open(folder, options, log.clone())?)
 }

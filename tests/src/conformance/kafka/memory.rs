@@ -1,4 +1,4 @@
-//! State in memory, for a log that keeps none but its changelogs.
+//! State in memory, for a log that keeps none but its changelog.
 
 use bytes::Bytes;
 use fermata_core::{
@@ -48,11 +48,10 @@ impl Memory {
         Ok(())
     }
 
-    /// What the changelog says of a shard of a stage, instead of what was there.
-    pub fn restore(&self, stage: &str, shard: Shard, changes: &[StateChange]) {
+    /// What the changelog says of a shard, instead of what was there.
+    pub fn restore(&self, shard: Shard, changes: &[StateChange]) {
         let mut picture = self.0.lock();
-        let other = |(namespace, of): &(Namespace, Shard)| namespace.stage.as_str() != stage || *of != shard;
-        picture.entries.retain(|place, _| other(place));
+        picture.entries.retain(|(_, of), _| *of != shard);
         picture.write(changes);
     }
 

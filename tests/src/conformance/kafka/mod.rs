@@ -5,7 +5,10 @@ mod memory;
 mod named;
 
 use super::{Fixture, Subject};
-use fermata_core::{PipelineName, StageName, TopicName, names, ports::LogError};
+use fermata_core::{
+    PipelineName, names,
+    ports::{LogError, TopicSpec},
+};
 use fermata_kafka::{KafkaLog, KafkaOptions};
 use memory::Memory;
 use named::{Named, Prefix};
@@ -15,12 +18,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 pub struct KafkaFixture {
     options: KafkaOptions,
     prefix: Prefix,
-    /// Outlives the log, as the changelogs do.
+    /// Outlives the log, as the changelog does.
     state: Arc<Memory>,
 }
 
-/// Stages whose state the cases keep; their changelogs have as many partitions as any case has shards.
-const STAGES: [&str; 7] = ["host", "stage", "copy", "later", "one", "shadow", "two"];
+/// As many as any case asks for.
 const SHARDS: u32 = 8;
 
 impl KafkaFixture {
@@ -38,7 +40,7 @@ impl KafkaFixture {
         let topics = ["a", "b", "in", "out", "other", "up", "down", "a.b", "new"].map(|name| prefix.topic_of(name));
         options.topics = topics
             .into_iter()
-            .chain(changelogs(&options.pipeline))
+            .chain([names::changelog(&options.pipeline)])
             .map(|t| (t, kept.clone()))
             .collect();
         Self {
@@ -57,16 +59,13 @@ impl KafkaFixture {
     }
 }
 
-fn changelogs(pipeline: &PipelineName) -> impl Iterator<Item = TopicName> {
-    let of = |stage| names::changelog(pipeline, &StageName::new(stage).expect("a valid name"));
-    STAGES.map(of).into_iter()
-}
-
 impl Fixture for KafkaFixture {
     fn open(&self) -> Arc<dyn Subject> {
         let log = self.log().expect("the log on Kafka opens");
-        let mut named = Named::new(log, self.prefix.clone(), self.state.clone());
-        named.keep_changes(changelogs(&self.options.pipeline), SHARDS);
-        Arc::new(named)
+        let changelog = TopicSpec {
+            name: names::changelog(&self.options.pipeline),
+            partitions: SHARDS,
+        };
+        Arc::new(Named::new(log, self.prefix.clone(), self.state.clone(), changelog))
     }
 }

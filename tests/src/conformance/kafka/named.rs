@@ -11,7 +11,7 @@ use fermata_core::{
     },
 };
 use fermata_kafka::KafkaLog;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 #[derive(Clone)]
 pub struct Prefix(String);
@@ -57,43 +57,32 @@ pub struct Named {
     log: Arc<KafkaLog>,
     prefix: Prefix,
     state: Arc<Memory>,
-    changelogs: BTreeSet<TopicName>,
+    /// Where state changes go.
+    changelog: TopicName,
 }
 
 impl Named {
-    pub fn new(log: Arc<KafkaLog>, prefix: Prefix, state: Arc<Memory>) -> Self {
+    /// Makes the changelog, with as many partitions as any case has shards.
+    pub fn new(log: Arc<KafkaLog>, prefix: Prefix, state: Arc<Memory>, changelog: TopicSpec) -> Self {
+        let name = changelog.name.clone();
+        log.ensure(&[changelog]).expect("a changelog can be made");
         Self {
             log,
             prefix,
             state,
-            changelogs: BTreeSet::new(),
+            changelog: name,
         }
     }
 
-    /// Makes the topics that state changes go to.
-    pub fn keep_changes(&mut self, changelogs: impl Iterator<Item = TopicName>, partitions: u32) {
-        self.changelogs = changelogs.collect();
-        let specs = self.changelogs.iter().map(|name| TopicSpec {
-            name: name.clone(),
-            partitions,
-        });
-        let made = self.log.ensure(&specs.collect::<Vec<_>>());
-        made.expect("changelogs can be made");
-    }
-
-    /// The state of a shard as its changelogs have it.
+    /// The state of a shard as the changelog has it.
     fn restore(&self, shard: Shard) -> Result<(), LogError> {
-        for topic in &self.changelogs {
-            let stage = topic.as_str().split('.').nth(1).expect("pipeline.stage.changelog");
-            let stage = fermata_core::StageName::new(stage).expect("it was made of one");
-            let bounds = self.log.bounds(topic, shard)?;
-            let mut changes = Vec::new();
-            if bounds.end > bounds.start {
-                let records = self.log.read(topic, shard, bounds.start, 1_000_000)?;
-                changes.extend(records.iter().map(|r| changelog::change(&stage, r).expect("a change")));
-            }
-            self.state.restore(stage.as_str(), shard, &changes);
+        let bounds = self.log.bounds(&self.changelog, shard)?;
+        let mut changes = Vec::new();
+        if bounds.end > bounds.start {
+            let records = self.log.read(&self.changelog, shard, bounds.start, 1_000_000)?;
+            changes.extend(records.iter().map(|r| changelog::change(r).expect("a change")));
         }
+        self.state.restore(shard, &changes);
         Ok(())
     }
 }

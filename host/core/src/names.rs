@@ -101,6 +101,11 @@ pub fn group(pipeline: &PipelineName) -> String {
     format!("fermata.{pipeline}")
 }
 
+/// A worker's name in the group: `<node>.<number>`, the same after every start.
+pub fn member(node: &str, worker: usize) -> String {
+    format!("{node}.{worker}")
+}
+
 /// `<pipeline>.changelog`: the state of all stages as records ([`crate::changelog`]), one partition a shard.
 pub fn changelog(pipeline: &PipelineName) -> TopicName {
     TopicName::new(format!("{pipeline}.changelog")).expect("a pipeline name is at most 64 bytes of [a-z0-9-]")

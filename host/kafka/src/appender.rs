@@ -19,6 +19,11 @@ const SHOWN_LOOK: Duration = Duration::from_millis(1);
 /// Member name under which the log itself appends; workers are numbers.
 const MEMBER: &str = "log";
 
+/// Its name among the members of the node.
+pub(crate) fn member(node: &str) -> String {
+    format!("{node}.{MEMBER}")
+}
+
 struct Request {
     records: Vec<NewRecord>,
     answer: SyncSender<Result<Appended, LogError>>,
@@ -99,8 +104,8 @@ impl Turns {
         let mut lanes = match self.lanes.take() {
             Some(lanes) => lanes,
             None => {
-                let member = format!("{}.{MEMBER}", self.shared.options.node);
-                Lanes::open(&self.shared, &member, true)?
+                let member = member(&self.shared.options.node);
+                self.shared.ahead.lanes(&self.shared, &member, true)?
             }
         };
         let result = self.on(&mut lanes, requests);

@@ -5,6 +5,7 @@
 //! became of them), [`reader`] (committed reads), [`settings`] (what nobody may change).
 
 mod admin;
+mod ahead;
 mod appender;
 mod catalogue;
 mod commits;

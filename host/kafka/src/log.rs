@@ -1,6 +1,7 @@
 //! The log as the ports want it.
 
-use crate::appender::Appender;
+use crate::ahead::Ahead;
+use crate::appender::{self, Appender};
 use crate::catalogue::{Catalogue, Difference, weight};
 use crate::commits::Commits;
 use crate::ends::{Ends, hear};
@@ -44,6 +45,7 @@ impl KafkaLog {
             catalogue,
             ends,
             commits: Commits::new(),
+            ahead: Ahead::default(),
         });
         let readers = Arc::new(Readers::default());
         let appender = Appender::start(shared.clone(), readers.clone())?;
@@ -92,7 +94,15 @@ impl Shared {
 
 impl Log for KafkaLog {
     fn ensure(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
-        self.shared.catalogue.ensure(topics, &self.shared.options)
+        self.shared.catalogue.ensure(topics, &self.shared.options)?;
+        for member in &self.shared.options.members {
+            self.shared.ahead.begin(&self.shared, member, false);
+        }
+        if !self.shared.options.members.is_empty() {
+            let member = appender::member(&self.shared.options.node);
+            self.shared.ahead.begin(&self.shared, &member, true);
+        }
+        Ok(())
     }
 
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError> {

@@ -20,6 +20,8 @@ pub struct KafkaOptions {
     pub pipeline: PipelineName,
     /// Stable name of this process: transactional ids come from it. No two processes of a pipeline share one.
     pub node: String,
+    /// Members that will join under this process: their transactions are prepared as soon as the topics are there.
+    pub members: Vec<String>,
     /// By librdkafka's names; at least `bootstrap.servers`.
     pub settings: BTreeMap<String, String>,
     /// Configuration of topics by Kafka's names, for making and verifying them.
@@ -40,6 +42,7 @@ impl KafkaOptions {
         Self {
             pipeline,
             node: node.into(),
+            members: Vec::new(),
             settings,
             topics: BTreeMap::new(),
             replication: -1,

@@ -6,11 +6,12 @@
 use crate::health::{self, Health};
 use crate::shared::Shared;
 use crate::{Place, convert, fault, settings};
-use fermata_core::{Offset, Record, ports::LogError};
+use fermata_core::{Offset, Record, TopicName, ports::LogError};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{ClientContext, message::Message};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Reader {
     consumer: BaseConsumer<Watching>,
     place: Option<Place>,
+    /// Topics whose leaders the consumer knows.
+    known: BTreeSet<TopicName>,
     /// No record lies between these two: the next asked for may be anywhere in between.
     after: u64,
     next: u64,
@@ -67,6 +70,7 @@ impl Reader {
         Ok(Self {
             consumer,
             place: None,
+            known: BTreeSet::new(),
             after: 0,
             next: 0,
             end: 0,
@@ -108,8 +112,27 @@ impl Reader {
                 return Ok(records);
             }
             if !self.ask(shared, place, Offset(self.next))? {
+                self.rest();
                 return Ok(records);
             }
+        }
+    }
+
+    /// Stands nowhere: as good as a new one, and better where it knows the topic.
+    pub fn rests(&self) -> bool {
+        self.place.is_none()
+    }
+
+    pub fn knows(&self, topic: &TopicName) -> bool {
+        self.known.contains(topic)
+    }
+
+    /// At the end there is nothing to fetch ahead: a fetch that waits for more would only hold up the next reading of
+    /// another partition, and keep a broker busy.
+    fn rest(&mut self) {
+        self.place = None;
+        if let Err(error) = self.consumer.unassign() {
+            tracing::debug!("a reader does not rest: {error}");
         }
     }
 
@@ -133,6 +156,13 @@ impl Reader {
         self.consumer.context().met.store(0, Ordering::Relaxed);
         let list = convert::places([(&place.0, place.1, Some(from))]);
         let doing = || format!("reading {}/{}", place.0, place.1);
+        if !self.known.contains(&place.0) {
+            // Connected, and told whom to ask: left alone librdkafka would look at it once a second.
+            let within = shared.options.answer_within;
+            let told = self.consumer.fetch_metadata(Some(place.0.as_str()), within);
+            told.map_err(|e| shared.explain(&doing(), &e))?;
+            self.known.insert(place.0.clone());
+        }
         self.consumer.assign(&list).map_err(|e| shared.explain(&doing(), &e))?;
         // An end met before the assignment is not this one's.
         self.consumer.context().met.store(0, Ordering::Relaxed);

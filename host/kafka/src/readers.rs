@@ -29,6 +29,10 @@ impl Readers {
         if let Some(found) = idle.iter().position(|r| r.stands_at(place, from)) {
             return Ok(idle.swap_remove(found));
         }
+        let rests = |known: bool| idle.iter().position(|r| r.rests() && (!known || r.knows(&place.0)));
+        if let Some(found) = rests(true).or_else(|| rests(false)) {
+            return Ok(idle.swap_remove(found));
+        }
         if idle.len() >= SPARE {
             let oldest = (0..idle.len()).min_by_key(|i| idle[*i].used).expect("it is not empty");
             return Ok(idle.swap_remove(oldest));

@@ -123,8 +123,8 @@ pub(crate) fn member(options: &KafkaOptions, group: &str, member: &str) -> Clien
 pub(crate) fn reader(options: &KafkaOptions, group: &str) -> ClientConfig {
     let usual = [
         ("fetch.queue.backoff.ms", "5"),
-        // Another partition is asked for once the open request came back.
-        ("fetch.wait.max.ms", "50"),
+        // The end is told with the first request that finds nothing: it need not wait. Nobody reads on from there.
+        ("fetch.wait.max.ms", "5"),
         ("queued.max.messages.kbytes", "8192"),
     ];
     let must = [

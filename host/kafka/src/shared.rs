@@ -1,5 +1,6 @@
 //! What the parts of one log share.
 
+use crate::ahead::Ahead;
 use crate::catalogue::Catalogue;
 use crate::commits::Commits;
 use crate::ends::Ends;
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     pub catalogue: Catalogue,
     pub ends: Arc<Ends>,
     pub commits: Commits,
+    pub ahead: Ahead,
 }
 
 impl Shared {

@@ -78,7 +78,7 @@ impl KafkaSession {
         }
         // The group takes its time meanwhile.
         let member = Member::subscribe(&shared, &spec)?;
-        let lanes = Lanes::open(&shared, &spec.member, false)?;
+        let lanes = shared.ahead.lanes(&shared, &spec.member, false)?;
         Ok(Self {
             cursors: Cursors::new(&spec.topics),
             shared,

@@ -200,7 +200,7 @@ impl Worker {
         let manifest = &self.spec.manifest;
         self.session = Some(self.spec.log.join(SessionSpec {
             group: names::group(&manifest.name),
-            member: format!("{}.{}", self.spec.node, self.spec.index),
+            member: names::member(&self.spec.node, self.spec.index),
             topics: poll_order(manifest),
             partitions: manifest.partitions,
         })?);

@@ -6,7 +6,7 @@ use crate::installation::{Create, Installation};
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::LogError;
 use fermata_core::topics::TOMBSTONES;
-use fermata_core::{PipelineName, Shard, codes};
+use fermata_core::{PipelineName, Shard, codes, names};
 use fermata_kafka::inspect::{InspectError, Inspector};
 use fermata_kafka::{CreateTopics, KafkaLog, KafkaOptions};
 use fermata_runtime::topics::TopicPlan;
@@ -106,6 +106,7 @@ impl Kafka {
 
     fn options(&self, site: &Site<'_>, plan: &TopicPlan) -> KafkaOptions {
         let mut options = KafkaOptions::new(site.manifest.name.clone(), site.node, self.settings());
+        options.members = (0..site.workers).map(|n| names::member(site.node, n)).collect();
         options.topics = plan.settings();
         options.replication = plan.replication_factor.map_or(-1, i32::from);
         options.create = match self.installation.topics.create {

@@ -35,6 +35,7 @@ impl Default for Ground {
 pub struct Site<'a> {
     pub manifest: &'a Manifest,
     pub node: &'a str,
+    pub workers: usize,
     pub data_dir: &'a Path,
     /// Told once when nothing can be promised any more.
     pub fatal: Arc<dyn Fn(&str) + Send + Sync>,

@@ -220,6 +220,7 @@ fn begin(spec: &HostSpec, stop: &Stop) -> Result<Begun, Unfit> {
     let standing = spec.ground.open(&Site {
         manifest: &spec.manifest,
         node: &spec.node.name,
+        workers: spec.workers,
         data_dir: &spec.data_dir,
         fatal: Arc::new(move |because| fatal.fail(format!("the log failed: {because}"))),
     })?;

@@ -7,10 +7,12 @@ use fermata_core::names::headers as h;
 use fermata_core::names::{metrics, stores};
 use fermata_core::partition;
 use fermata_core::ports::{Artifacts, Executor};
+use fermata_runtime::trial::{Trial, Tried};
 use fermata_runtime::verify::{Check, Replay, VerifySpec, verify};
 use fermata_runtime::worker::meters::{Series, Value};
 use std::fmt::Debug;
 
+use std::sync::Arc;
 /// Ticks that a run of this length needs at most: some for each record's wave, some for each second, twice.
 const MOST_TICKS: usize = 100;
 
@@ -212,4 +214,26 @@ pub fn books(fixture: &Fixture, seen: &Seen) {
         assert!(report.ok, "{name}: {:#?}", report.problems);
     }
     assert!(report.figures.replayed > 100, "{name}: {:?}", report.figures);
+}
+
+/// As a candidate it is tried on the records that the run left: refused exactly when it answers from memory.
+pub fn trial(fixture: &Fixture, seen: &Seen) {
+    let name = &fixture.name;
+    let stage = seen.manifest.stage("hostile").expect("it is in the manifest");
+    let (version, setup) = seen
+        .shelf
+        .prepare(stage)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.because));
+    let trial = Trial {
+        manifest: seen.manifest.clone(),
+        log: Arc::new(seen.log.clone()),
+    };
+    let tried = trial
+        .run(&stage.name, version, &setup)
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    if fixture.expect.replay_differs {
+        assert!(matches!(tried, Tried::Differs(_)), "{name}: {tried:?}");
+    } else {
+        assert!(!matches!(tried, Tried::Differs(_)), "{name}: {tried:?}");
+    }
 }

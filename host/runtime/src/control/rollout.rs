@@ -5,6 +5,7 @@ use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fit;
 use super::receipts;
+use super::prepare::Job;
 use super::wire::News;
 use crate::board::WorkerEvent;
 use crate::nodes::report::{Numbered, Said};
@@ -205,7 +206,10 @@ impl Controller {
         };
         let number = deployment.number;
         // What is taken back to was live before: while it is kept, it needs no second look.
+            // What was live before must not be kept from coming back.
+            let tried_for = deployment.rolls_back.is_none().then(|| stage.name.clone());
         let known = deployment.rolls_back.is_some() && self.versions.get(&stage.name, &deployment.new).is_some();
+            let job = job.map(|job| Job { tried_for, ..job });
         if !known && !self.candidates.contains_key(&number) {
             let job = self.versions.job(&stage, deployment.new);
             self.preparations.begin(number, job);

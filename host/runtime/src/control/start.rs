@@ -16,6 +16,7 @@ use crate::board::{Board, Directive, Intake};
 use crate::nodes::{NodeSpec, Nodes};
 use crate::tenure::Tenure;
 use crate::views::{Peers, Views};
+use crate::trial::Trial;
 use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact};
 use fermata_core::manifest::{Manifest, Stage};
@@ -79,6 +80,10 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         artifacts,
         probe,
     };
+        trial: Trial {
+            manifest: manifest.clone(),
+            log: log.clone(),
+        },
     let versions = Versions::new(&manifest, &*log, &fold, &*workshop.artifacts)?;
     // Until something is live, nothing runs.
     let nothing = Directive {

@@ -130,6 +130,7 @@ impl Versions {
 
     /// Ready at once or prepared here and now.
     pub fn load(&mut self, workshop: &Workshop, stage: &Stage, version: VersionId) -> Result<Loaded, Refusal> {
+            tried_for: None,
         if let Some(ready) = self.get(&stage.name, &version) {
             return Ok(ready.clone());
         }

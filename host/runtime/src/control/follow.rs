@@ -95,6 +95,7 @@ impl Controller {
     fn step_down(&mut self) {
         self.role = Role::Follows;
         self.rest = Rest::default();
+        self.probations.clear();
     }
 
     /// Cheap while nothing happens: the facts were read, and are made true here.

@@ -18,6 +18,7 @@ mod lead;
 mod parked;
 mod prepare;
 mod quiet;
+mod probation;
 pub mod receipts;
 mod rest;
 mod rollout;

@@ -188,11 +188,8 @@ impl Controller {
                 (all && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, next, None)])
             }
             Probation => {
-                let since = deployment.reached(Probation).unwrap_or(i64::MAX);
-                let probation = i64::try_from(deployment.probation_ms).unwrap_or(i64::MAX);
-                let over = self.clock.now().0 >= since.saturating_add(probation);
-                // A shard that does not report could be the one where it fails; so could one whose instance is silent.
-                (over && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, Promoted, None)])
+                let served = self.has_served(&deployment);
+                served.then(|| vec![goes(&deployment, Promoted, None)])
             }
             Promoted | RolledBack | Refused => None,
         }
@@ -280,7 +277,7 @@ impl Controller {
     }
 
     /// Every shard says so, and no instance is silent that could say something else.
-    fn all_say_so(&self, deployment: &Deployment) -> bool {
+    pub(super) fn all_say_so(&self, deployment: &Deployment) -> bool {
         self.nodes.silent().is_empty() && self.all_report(deployment)
     }
 

@@ -120,6 +120,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         versions,
         candidates: BTreeMap::new(),
         next_control: control.start,
+        probations: BTreeMap::new(),
         next_status,
         term: 0,
         unsure: false,

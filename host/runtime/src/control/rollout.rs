@@ -1,11 +1,12 @@
 //! Deployments, step by step: what workers report and what the clock says becomes facts.
 
+use super::asked;
 use super::controller::Controller;
 use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fit;
-use super::receipts;
 use super::prepare::Job;
+use super::receipts;
 use super::wire::News;
 use crate::board::WorkerEvent;
 use crate::nodes::report::{Numbered, Said};
@@ -203,12 +204,12 @@ impl Controller {
         };
         let number = deployment.number;
         // What is taken back to was live before: while it is kept, it needs no second look.
+        let known = deployment.rolls_back.is_some() && self.versions.get(&stage.name, &deployment.new).is_some();
+        if !known && !self.candidates.contains_key(&number) {
             // What was live before must not be kept from coming back.
             let tried_for = deployment.rolls_back.is_none().then(|| stage.name.clone());
-        let known = deployment.rolls_back.is_some() && self.versions.get(&stage.name, &deployment.new).is_some();
-            let job = job.map(|job| Job { tried_for, ..job });
-        if !known && !self.candidates.contains_key(&number) {
             let job = self.versions.job(&stage, deployment.new);
+            let job = job.map(|job| Job { tried_for, ..job });
             self.preparations.begin(number, job);
             // Prepared within the step, it may go on within the step.
             self.hear_preparations();
@@ -227,7 +228,9 @@ impl Controller {
                 Some(_) => Ok(()),
                 None => {
                     let live = live.map(|live| live.version.description());
-                    fit::views(live, description, self.versions.of_others(&stage.name))
+                    let others = || self.versions.of_others(&stage.name);
+                    fit::views(live, description, others())
+                        .and_then(|()| asked::keeps(&self.manifest, live, description, others().map(|(_, d)| d)))
                 }
             });
         Some(fits)

@@ -9,10 +9,11 @@ use fermata_core::partition;
 use fermata_core::ports::{Artifacts, Executor};
 use fermata_runtime::trial::{Trial, Tried};
 use fermata_runtime::verify::{Check, Replay, VerifySpec, verify};
+use fermata_runtime::worker::memos::REPORTED;
 use fermata_runtime::worker::meters::{Series, Value};
 use std::fmt::Debug;
-
 use std::sync::Arc;
+
 /// Ticks that a run of this length needs at most: some for each record's wave, some for each second, twice.
 const MOST_TICKS: usize = 100;
 
@@ -74,6 +75,8 @@ fn kept(fixture: &Fixture, seen: &Seen) -> Vec<Kept> {
     let everywhere = fixture.validator.as_ref().is_some_and(misbehaves_everywhere);
     let own = |key: &str| key.starts_with("guard\0") && (everywhere || key.contains(BAD));
     let others = |(stage, store, at, key, value): &&Kept| {
+        // Apart from those of whoever enforces, and else the same.
+        let key = key.strip_prefix(REPORTED).unwrap_or(key);
         let by_key = || key.starts_with("key-") || key.contains("\0key-") || value.windows(4).any(|w| w == b"key-");
         match (fixture.expect.neighbours, stage.as_str()) {
             (_, "beside") => true,

@@ -22,7 +22,7 @@ pub mod watch;
 pub mod weather;
 
 pub use app::App;
-pub use patience::Patience;
+pub use patience::{Patience, away};
 
 use crate::failure::{Exit, Failure};
 use crate::ground::{Ground, Site, Standing, Unfit};

@@ -3,6 +3,7 @@
 use crate::simulated::{Faults, Mode, Simulated};
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Artifacts, Clock, Executor, Log, NoProbe, StateStore};
+use fermata_core::{NewRecord, Offset, Record, Shard, Timestamp};
 use fermata_native::{NativeArtifacts, NativeExecutor, Registry};
 use fermata_runtime::board::{Board, Directive, Intake, StageDirective};
 use fermata_runtime::control::config_json;
@@ -75,6 +76,31 @@ impl Native {
     /// Milliseconds since the Unix epoch.
     pub fn now(&self) -> i64 {
         self.log.clock().now().0
+    }
+
+    /// Appends a record of now to shard 0.
+    pub fn send(&self, topic: &str, key: &str, value: &str) {
+        let record = NewRecord {
+            topic: topic.parse().expect("a name"),
+            shard: Shard(0),
+            timestamp: Timestamp(self.now()),
+            key: Some(key.to_owned().into()),
+            value: Some(value.to_owned().into()),
+            headers: Vec::new(),
+        };
+        self.log.append(vec![record]).expect("no faults");
+    }
+
+    /// The records of shard 0.
+    pub fn read(&self, topic: &str) -> Vec<Record> {
+        let topic = topic.parse().expect("a name");
+        self.log.read(&topic, Shard(0), Offset(0), 1_000).expect("no faults")
+    }
+
+    /// Time goes on, and then the work.
+    pub fn pass(&mut self, time: Duration) {
+        self.log.clock().advance(time);
+        self.settle();
     }
 
     /// Works until nothing is left to read.

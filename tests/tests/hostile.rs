@@ -73,6 +73,7 @@ fn prove(fixture: &Fixture) -> Line {
         proof::lied(fixture, &with, &without);
     }
     proof::books(fixture, &with);
+    proof::trial(fixture, &with);
     line(dead_letters, format!("equal ({compared} records, entries, figures)"))
 }
 

@@ -2,8 +2,8 @@
 
 use fermata_core::manifest::parse::parse;
 use fermata_core::names::{Purpose, headers};
-use fermata_core::ports::{Log, Namespace, StateRead};
-use fermata_core::{NewRecord, Record, Shard, StageName, Timestamp, TopicName};
+use fermata_core::ports::{Namespace, StateRead};
+use fermata_core::{Record, Shard, StageName};
 use fermata_native::Registry;
 use fermata_stage::{Context, Description, Due, Emission, Input, Rejection, Stage, StoreDecl};
 use fermata_tests::native::Native;
@@ -117,18 +117,7 @@ impl Bench {
     }
 
     fn send(&self, key: &str, value: &str) {
-        let topic = topic("in");
-        let (key, value) = (Some(key.to_owned().into()), Some(value.to_owned().into()));
-        let timestamp = Timestamp(self.0.now());
-        let record = NewRecord {
-            topic,
-            shard: Shard(0),
-            timestamp,
-            key,
-            value,
-            headers: Vec::new(),
-        };
-        self.0.log.append(vec![record]).expect("no faults");
+        self.0.send("in", key, value);
     }
 
     fn settle(&mut self) {
@@ -136,15 +125,11 @@ impl Bench {
     }
 
     fn read(&self, name: &str) -> Vec<Record> {
-        let topic = if name == "dlq" {
-            Purpose::DeadLetters.topic(&"tally".parse().expect("a name"))
-        } else {
-            topic(name)
-        };
-        self.0
-            .log
-            .read(&topic, Shard(0), fermata_core::Offset(0), 1_000)
-            .expect("no faults")
+        self.0.read(name)
+    }
+
+    fn dead_letters(&self) -> Vec<Record> {
+        self.read(Purpose::DeadLetters.topic(&self.0.manifest.name).as_str())
     }
 
     fn state(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -160,10 +145,6 @@ impl Bench {
             .expect("no faults")
             .map(|v| v.to_vec())
     }
-}
-
-fn topic(name: &str) -> TopicName {
-    TopicName::new(name).expect("a name")
 }
 
 #[test]
@@ -190,7 +171,7 @@ fn a_faulted_record_leaves_no_trace() {
         "neither fault nor rejection may leave a write behind"
     );
     let codes: Vec<_> = bench
-        .read("dlq")
+        .dead_letters()
         .iter()
         .map(|r| r.header(headers::CODE).unwrap_or_default().to_owned())
         .collect();
@@ -203,7 +184,7 @@ fn a_dead_letter_carries_its_input_and_where_it_came_from() {
     bench.send("k", "one");
     bench.send("k", "reject");
     bench.settle();
-    let letter = bench.read("dlq").pop().expect("one dead letter");
+    let letter = bench.dead_letters().pop().expect("one dead letter");
     assert_eq!(letter.value.as_deref(), Some(b"reject".as_slice()));
     assert_eq!(letter.key.as_deref(), Some(b"k".as_slice()));
     for (name, value) in [
@@ -250,12 +231,10 @@ fn a_timer_fires_once_and_its_rejection_is_a_dead_letter() {
     let mut bench = Bench::new();
     bench.send("k", "later");
     bench.settle();
-    assert!(bench.read("dlq").is_empty());
-    bench.0.log.clock().advance(Duration::from_secs(2));
-    bench.settle();
-    bench.0.log.clock().advance(Duration::from_secs(5));
-    bench.settle();
-    let letters = bench.read("dlq");
+    assert!(bench.dead_letters().is_empty());
+    bench.0.pass(Duration::from_secs(2));
+    bench.0.pass(Duration::from_secs(5));
+    let letters = bench.dead_letters();
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!(letters[0].header(headers::TIMER), Some("t"));
     assert_eq!(letters[0].value.as_deref(), Some(b"payload".as_slice()));

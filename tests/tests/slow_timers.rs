@@ -2,8 +2,6 @@
 //! replay does the same.
 
 use fermata_core::manifest::parse::parse;
-use fermata_core::ports::Log;
-use fermata_core::{NewRecord, Offset, Shard, Timestamp};
 use fermata_native::Registry;
 use fermata_stage::{Context, Description, Due, Emission, Input, Rejection, Stage};
 use fermata_tests::native::Native;
@@ -58,10 +56,12 @@ impl Stage for Alarm {
 }
 
 fn fired(native: &Native) -> Vec<String> {
-    let topic = "out".parse().expect("a name");
-    let records = native.log.read(&topic, Shard(0), Offset(0), 100).expect("no faults");
     let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.unwrap_or_default().to_vec()).expect("text");
-    records.into_iter().map(|record| text(record.value)).collect()
+    native
+        .read("out")
+        .into_iter()
+        .map(|record| text(record.value))
+        .collect()
 }
 
 fn proven(native: &Native) {
@@ -81,18 +81,9 @@ fn what_is_behind_a_slow_timer_waits_and_a_replay_waits_too() {
         |executor| Arc::new(SlowTimers { executor, slow }) as _
     };
     let mut native = Native::with(manifest, Registry::empty().stage::<Alarm>(), around);
-    let record = NewRecord {
-        topic: "in".parse().expect("a name"),
-        shard: Shard(0),
-        timestamp: Timestamp(native.now()),
-        key: Some("k".into()),
-        value: Some("set".into()),
-        headers: Vec::new(),
-    };
-    native.log.append(vec![record]).expect("no faults");
+    native.send("in", "k", "set");
     native.settle();
-    native.log.clock().advance(Duration::from_secs(2));
-    native.settle();
+    native.pass(Duration::from_secs(2));
     assert_eq!(
         fired(&native),
         ["before"],
@@ -102,8 +93,7 @@ fn what_is_behind_a_slow_timer_waits_and_a_replay_waits_too() {
     proven(&native);
     // Whoever comes next finds both of them due.
     native = native.restart();
-    native.log.clock().advance(Duration::from_secs(2));
-    native.settle();
+    native.pass(Duration::from_secs(2));
     assert_eq!(fired(&native), ["before", SLOW_TIMER, "then"]);
     proven(&native);
 }

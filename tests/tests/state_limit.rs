@@ -4,7 +4,7 @@
 use fermata_core::manifest::parse::parse;
 use fermata_core::names::{Purpose, headers};
 use fermata_core::ports::Log;
-use fermata_core::{NewRecord, Offset, Shard, Timestamp};
+use fermata_core::{Offset, Shard};
 use fermata_native::Registry;
 use fermata_stage::{Context, Description, Due, Emission, Input, Rejection, Stage, StoreDecl};
 use fermata_tests::native::Native;
@@ -81,15 +81,7 @@ fn start() -> Native {
 }
 
 fn send(native: &Native, deeds: &str) {
-    let record = NewRecord {
-        topic: "in".parse().expect("a name"),
-        shard: Shard(0),
-        timestamp: Timestamp(native.now()),
-        key: Some("k".into()),
-        value: Some(deeds.to_owned().into()),
-        headers: Vec::new(),
-    };
-    native.log.append(vec![record]).expect("no faults");
+    native.send("in", "k", deeds);
 }
 
 /// What became a dead letter: the deeds, with the code.

@@ -3,3 +3,4 @@
 mod bench;
 mod examples;
 mod policies;
+mod slow;

@@ -37,6 +37,8 @@ codes! {
     COMPONENT_BUILD = "F0208";
     /// There is no Rust toolchain for WebAssembly on this machine.
     COMPONENT_TOOLCHAIN = "F0209";
+    /// What the component says of a record depends on what its instance has met before.
+    COMPONENT_REMEMBERS = "F0210";
     /// A record cannot be taken in.
     RECORD_REFUSED = "F0301";
     /// The topic is written by a stage: not for producers.

@@ -12,6 +12,7 @@ pub mod nodes;
 pub mod parked;
 pub mod tenure;
 pub mod topics;
+pub mod trial;
 pub mod verify;
 pub mod views;
 pub mod worker;

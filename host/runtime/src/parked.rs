@@ -3,9 +3,11 @@
 use crate::worker::overlay::Overlay;
 use crate::worker::quarantine::{Parked, Quarantine, namespace};
 use bytes::Bytes;
+use fermata_core::control::RecordKey;
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{StateError, StateRead};
 use fermata_core::{Shard, StageName};
+use serde::{Deserialize, Serialize};
 
 /// The queue of one key at one stage.
 #[derive(Clone, Debug)]
@@ -18,83 +20,68 @@ pub struct ParkedKey {
     pub first: Parked,
 }
 
-/// Keys with parked records, by stage, shard and key; at most `limit`. `stage`: of it alone.
-pub fn keys(
+/// What somebody wants to know of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Of it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<StageName>,
+    /// Its queues alone, with their first `limit` records; without one, the first of each of `limit` queues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RecordKey>,
+    pub limit: usize,
+}
+
+/// Queues of one shard, by stage and key, each with its first records.
+pub fn queues(
     state: &dyn StateRead,
     manifest: &Manifest,
-    stage: Option<&StageName>,
-    limit: usize,
-) -> Result<Vec<ParkedKey>, StateError> {
+    shard: Shard,
+    wanted: &Wanted,
+) -> Result<Vec<(ParkedKey, Vec<Parked>)>, StateError> {
     let mut found = Vec::new();
-    for (stage, shard) in tasks(manifest, stage) {
-        let room = limit - found.len();
-        if room == 0 {
-            break;
-        }
-        let namespace = namespace(stage);
+    let only = wanted.stage.as_ref();
+    for stage in manifest
+        .stages
+        .iter()
+        .filter(|s| only.is_none_or(|only| *only == s.name))
+    {
+        let namespace = namespace(&stage.name);
         let quarantine = Quarantine {
             namespace: &namespace,
             state,
             shard,
         };
         let nothing_open = Overlay::default();
-        for (key, queue) in quarantine.keys(&nothing_open, None, room)? {
-            // The two are written together.
-            let Some(first) = quarantine.first(&nothing_open, &key)? else {
+        let (keys, each) = match &wanted.key {
+            Some(key) => {
+                let queue = quarantine.queue(&nothing_open, &key.0)?;
+                (
+                    queue.map(|queue| (key.0.clone(), queue)).into_iter().collect(),
+                    wanted.limit.max(1),
+                )
+            }
+            None => (quarantine.keys(&nothing_open, None, wanted.limit - found.len())?, 1),
+        };
+        for (key, queue) in keys {
+            // They are written together.
+            let records = quarantine.records(&nothing_open, &key, each)?;
+            let Some(first) = records.first().cloned() else {
                 continue;
             };
-            found.push(ParkedKey {
-                stage: stage.clone(),
+            let summary = ParkedKey {
+                stage: stage.name.clone(),
                 shard,
                 key,
                 records: queue.records,
                 first,
-            });
+            };
+            found.push((summary, records));
+        }
+        if wanted.key.is_none() && found.len() >= wanted.limit {
+            break;
         }
     }
     Ok(found)
-}
-
-/// The queues of one key at all stages that have one, each with its first `limit` records in order.
-pub fn of_key(
-    state: &dyn StateRead,
-    manifest: &Manifest,
-    stage: Option<&StageName>,
-    key: &[u8],
-    limit: usize,
-) -> Result<Vec<(ParkedKey, Vec<Parked>)>, StateError> {
-    let mut found = Vec::new();
-    for (stage, shard) in tasks(manifest, stage) {
-        let namespace = namespace(stage);
-        let quarantine = Quarantine {
-            namespace: &namespace,
-            state,
-            shard,
-        };
-        let nothing_open = Overlay::default();
-        let Some(queue) = quarantine.queue(&nothing_open, key)? else {
-            continue;
-        };
-        let records = quarantine.records(&nothing_open, key, limit.max(1))?;
-        let Some(first) = records.first().cloned() else {
-            continue;
-        };
-        let summary = ParkedKey {
-            stage: stage.clone(),
-            shard,
-            key: Bytes::copy_from_slice(key),
-            records: queue.records,
-            first,
-        };
-        found.push((summary, records));
-    }
-    Ok(found)
-}
-
-fn tasks<'a>(manifest: &'a Manifest, stage: Option<&'a StageName>) -> impl Iterator<Item = (&'a StageName, Shard)> {
-    let meant = manifest
-        .stages
-        .iter()
-        .filter(move |s| stage.is_none_or(|only| *only == s.name));
-    meant.flat_map(|s| (0..manifest.partitions).map(move |shard| (&s.name, Shard(shard))))
 }

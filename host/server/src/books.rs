@@ -2,19 +2,23 @@
 
 use crate::executor;
 use crate::failure::{Exit, Failure};
-use crate::ground;
+use crate::ground::{self, Unfit};
 use crate::host::artifacts::Files;
-use crate::host::{App, MANIFEST_COPY};
+use crate::host::{App, MANIFEST_COPY, away};
+use crate::installation::Installation;
 use crate::source;
+use bytes::Bytes;
 use fermata_core::manifest::Manifest;
 use fermata_core::names::Purpose;
-use fermata_core::ports::{Artifacts, Executor, Log, LogError};
-use fermata_core::{Shard, codes};
+use fermata_core::ports::{Artifact, ArtifactError, Artifacts, Executor, Log, LogError};
+use fermata_core::{Digest, Shard, codes};
+use fermata_runtime::artifacts::LogArtifacts;
 use fermata_runtime::board::{Board, Directive, Intake, ShardReport, StageDirective};
 use fermata_runtime::control::{Fold, config_json};
 use fermata_runtime::verify::{self, Part, Replay, Report, VerifySpec, ViewSource, Whole};
 use fermata_runtime::views::Views;
 use fermata_store::Embedded;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,8 +76,8 @@ pub fn offline(
             "{} is the folder of a pipeline whose log is on Kafka",
             data_dir.display()
         );
-        return Err(Failure::new(codes::LOG_FAILED, Exit::Refused, found)
-            .help("`fermata verify` without --data-dir asks a running server"));
+        let help = "`fermata verify --config fermata.toml` reads the cluster, `fermata verify` asks a running server";
+        return Err(Failure::new(codes::LOG_FAILED, Exit::Refused, found).help(help));
     }
     let store = ground::open(data_dir, Default::default())?;
     let artifacts = Files::open(data_dir, ".")?;
@@ -91,6 +95,50 @@ pub fn offline(
         limited.push(format!("no view can be asked: {because}").into());
     }
     Ok(shape)
+}
+
+/// The books of a pipeline on Kafka, from its topics alone. Nothing is written, and whoever runs there goes on.
+pub fn on_kafka(installation: Installation, manifest: Manifest, replay: bool) -> Result<Value, Failure> {
+    let kafka = ground::Kafka::new(installation, None);
+    let log = kafka.log(&manifest).map_err(|unfit| match unfit {
+        Unfit::Away(why) => away(&why),
+        Unfit::Refused(failure) => failure,
+    })?;
+    // Whatever runs on Kafka travels on the log.
+    let artifacts = LogArtifacts::new(Arc::new(Shelf::default()), log.clone(), &manifest.name);
+    let executor = executor::wasm()?;
+    let report = verify::verify(&VerifySpec {
+        manifest: &manifest,
+        log: &*log,
+        views: None,
+        replay: replay.then(|| Replay::new(&executor, &artifacts)),
+    })?;
+    Ok(shape(&manifest, &report))
+}
+
+/// Components in memory.
+#[derive(Default)]
+struct Shelf(Mutex<BTreeMap<Digest, Artifact>>);
+
+impl Artifacts for Shelf {
+    fn resolve(&self, reference: &str) -> Result<Artifact, ArtifactError> {
+        Err(ArtifactError::NotFound {
+            reference: reference.to_owned(),
+            found: "books name components by digest only".to_owned(),
+        })
+    }
+    fn get(&self, digest: &Digest) -> Result<Artifact, ArtifactError> {
+        let kept = self.0.lock().get(digest).cloned();
+        kept.ok_or_else(|| ArtifactError::NotFound {
+            reference: digest.full(),
+            found: "it was not read yet".to_owned(),
+        })
+    }
+    fn put(&self, bytes: Bytes) -> Result<Artifact, ArtifactError> {
+        let artifact = Artifact::new(bytes);
+        self.0.lock().insert(artifact.digest, artifact.clone());
+        Ok(artifact)
+    }
 }
 
 /// Views of a pipeline that does not run: the versions that the facts name, over the state as it was left.

@@ -6,9 +6,9 @@ use crate::host::artifacts;
 use fermata_core::codes;
 use fermata_core::description::Description;
 use fermata_core::manifest::parse::nearest;
-use fermata_core::manifest::{CountSource, Generator, InvariantRule, Manifest, ManifestError, Source, Stage};
+use fermata_core::manifest::{Generator, Manifest, ManifestError, Source, Stage};
 use fermata_core::ports::{Artifact, ArtifactError, Executor, PrepareError};
-use fermata_runtime::control::{Place, config_json, misfits};
+use fermata_runtime::control::{Place, Unanswered, config_json, misfits, unanswered};
 use std::path::Path;
 
 /// Seed of a generator that is only asked for its ports.
@@ -164,44 +164,10 @@ impl Looking<'_> {
     }
 
     fn views(&mut self, manifest: &Manifest, known: &[Description]) {
-        let all: Vec<&str> = known.iter().flat_map(|d| &d.views).map(|v| v.name.as_str()).collect();
-        for (path, view) in asked(manifest) {
-            if all.contains(&view) {
-                continue;
-            }
+        for Unanswered { path, view, help } in unanswered(manifest, known) {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            let help = match nearest(view, all.iter().copied()) {
-                Some(name) => format!("did you mean {name:?}?"),
-                None => format!("the stages answer: {}", all.join(", ")),
-            };
             let message = format!("no stage answers a view {view:?}");
             self.problem(codes::MANIFEST_REFERENCE, &path, message, Some(help));
         }
     }
-}
-
-/// Every view that the manifest asks for, and where it does.
-fn asked(manifest: &Manifest) -> Vec<(Vec<String>, &str)> {
-    let path = |steps: &[&str]| steps.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let mut all = Vec::new();
-    if let Some(condition) = &manifest.drain.complete_when {
-        all.push((path(&["drain", "complete-when", "view"]), condition.at.view.as_str()));
-    }
-    if let Some(field) = &manifest.drain.blocking {
-        all.push((path(&["drain", "blocking", "view"]), field.view.as_str()));
-    }
-    if let Some(view) = &manifest.search {
-        all.push((path(&["search", "view"]), view));
-    }
-    for (i, invariant) in manifest.invariants.iter().enumerate() {
-        if let InvariantRule::Each { at, .. } = &invariant.rule {
-            all.push((path(&["invariant", &i.to_string(), "view"]), at.view.as_str()));
-        }
-    }
-    for (i, count) in manifest.summary.iter().enumerate() {
-        if let CountSource::View(field) = &count.source {
-            all.push((path(&["summary", &i.to_string(), "count"]), field.view.as_str()));
-        }
-    }
-    all
 }

@@ -4,6 +4,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::talk::Talk;
 use crate::executor;
 use crate::failure::{Exit, Failure};
+use crate::ground::Ground;
 use crate::host::artifacts::Files;
 use crate::host::{Host, HostSpec, Patience, hold};
 use crate::http;
@@ -21,7 +22,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// `limit`: how long a log that is away at the start is waited for; `None`: until it comes.
 pub fn run(talk: &Talk, args: &RunArgs, limit: Option<Duration>) -> Result<Exit, Failure> {
     let (manifest, text) = source::runnable(&source::open(args.manifest(), args.env.name())?)?;
-    let setup = Setup::of(args, &manifest.name)?;
+    let mut setup = Setup::of(args, &manifest.name)?;
+    if let (Ground::Kafka(kafka), Some(limit)) = (&mut setup.ground, limit) {
+        kafka.give_up_at(Instant::now() + limit);
+    }
     let listener = http::bind(setup.listen)?;
     let address = listener.local_addr().unwrap_or(setup.listen);
     let interrupt = Interrupt::listen()?;

@@ -56,7 +56,8 @@ pub struct Expect {
     /// Whom it must not touch.
     #[serde(default)]
     pub neighbours: Neighbours,
-    /// It keeps memory over records, and a replay on fresh instances finds that out.
+    /// It keeps memory over records: as a candidate it is refused for that, and a replay on fresh instances finds it
+    /// out.
     #[serde(default)]
     pub replay_differs: bool,
 }

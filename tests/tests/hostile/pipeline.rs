@@ -178,7 +178,7 @@ impl Shelf {
     }
 
     /// A stage with its validators, and what the journal keeps of it.
-    fn prepare(&self, stage: &Stage) -> Result<(Arc<dyn Version>, String), Refusal> {
+    pub fn prepare(&self, stage: &Stage) -> Result<(Arc<dyn Version>, String), Refusal> {
         let component = self.resolve(&stage.component)?;
         let setup = guarded::setup(stage, self)?;
         let version = guarded::prepare(&*ENGINE, self, &component, &setup, &stage.limits)?;

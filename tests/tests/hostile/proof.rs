@@ -7,9 +7,12 @@ use fermata_core::names::headers as h;
 use fermata_core::names::{metrics, stores};
 use fermata_core::partition;
 use fermata_core::ports::{Artifacts, Executor};
+use fermata_runtime::trial::{Trial, Tried};
 use fermata_runtime::verify::{Check, Replay, VerifySpec, verify};
+use fermata_runtime::worker::memos::REPORTED;
 use fermata_runtime::worker::meters::{Series, Value};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Ticks that a run of this length needs at most: some for each record's wave, some for each second, twice.
 const MOST_TICKS: usize = 100;
@@ -72,6 +75,8 @@ fn kept(fixture: &Fixture, seen: &Seen) -> Vec<Kept> {
     let everywhere = fixture.validator.as_ref().is_some_and(misbehaves_everywhere);
     let own = |key: &str| key.starts_with("guard\0") && (everywhere || key.contains(BAD));
     let others = |(stage, store, at, key, value): &&Kept| {
+        // Apart from those of whoever enforces, and else the same.
+        let key = key.strip_prefix(REPORTED).unwrap_or(key);
         let by_key = || key.starts_with("key-") || key.contains("\0key-") || value.windows(4).any(|w| w == b"key-");
         match (fixture.expect.neighbours, stage.as_str()) {
             (_, "beside") => true,
@@ -212,4 +217,26 @@ pub fn books(fixture: &Fixture, seen: &Seen) {
         assert!(report.ok, "{name}: {:#?}", report.problems);
     }
     assert!(report.figures.replayed > 100, "{name}: {:?}", report.figures);
+}
+
+/// As a candidate it is tried on the records that the run left: refused exactly when it answers from memory.
+pub fn trial(fixture: &Fixture, seen: &Seen) {
+    let name = &fixture.name;
+    let stage = seen.manifest.stage("hostile").expect("it is in the manifest");
+    let (version, setup) = seen
+        .shelf
+        .prepare(stage)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.because));
+    let trial = Trial {
+        manifest: seen.manifest.clone(),
+        log: Arc::new(seen.log.clone()),
+    };
+    let tried = trial
+        .run(&stage.name, version, &setup)
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    if fixture.expect.replay_differs {
+        assert!(matches!(tried, Tried::Differs(_)), "{name}: {tried:?}");
+    } else {
+        assert!(!matches!(tried, Tried::Differs(_)), "{name}: {tried:?}");
+    }
 }

@@ -1,5 +1,6 @@
-//! A guest that faults on every record, in its probation: the version before it passes them, the deployment is taken
-//! back by itself, nothing becomes a dead letter, and `deploy --wait` ends with 7.
+//! Guests that misbehave as candidates. One that faults on every record, in its probation: the version before it passes
+//! them, the deployment is taken back by itself, nothing becomes a dead letter, and `deploy --wait` ends with 7. One that
+//! answers from memory does not come as far.
 
 use super::deployed::{more, start};
 use fermata_tests::harness::{PIPELINE, fixture};
@@ -45,6 +46,30 @@ fn a_guest_that_faults_on_every_record_is_taken_back_without_a_dead_letter() {
     assert_eq!(status["stages"][0]["version"], "1.0.0", "{status}");
     let letters = server.get(&format!("{}/dlq", PIPELINE.replace("payments", "hostile")));
     assert_eq!(letters.body["total"], 0, "{}", letters.text);
+    cli.read_all_and_drain();
+    cli.ok(&["verify", "--replay"]);
+    server.stop();
+}
+
+#[test]
+fn a_guest_that_answers_from_memory_is_refused_before_the_switch() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let server = start(dir.path(), r#"do = "from-memory", on = "every", since = "1.1.0""#);
+    let cli = server.cli();
+    more(&cli, 20);
+    let next = fixture("hostile-1.1.0");
+    let next = next.to_str().expect("a path of ASCII");
+    let said = cli.fails(&["deploy", "hostile", next, "--wait", "--timeout", "120s"], 4);
+    assert!(
+        said.contains("F0210") && said.contains("on work/") && said.contains("where a fresh one emits"),
+        "{said}"
+    );
+    more(&cli, 20);
+    assert_eq!(cli.json(&["status"])["stages"][0]["version"], "1.0.0");
+    assert!(
+        cli.json(&["receipts", "dep/1"]).as_array().is_none_or(Vec::is_empty),
+        "nothing switched"
+    );
     cli.read_all_and_drain();
     cli.ok(&["verify", "--replay"]);
     server.stop();

@@ -47,6 +47,22 @@ fn a_fresh_broker_carries_the_payments_through_a_swap_and_a_kill() {
     assert_eq!(status["state"], "Drained", "{status}");
     assert_eq!(server.cli().view(&["inflight"])["count"], 0);
     server.stop();
+    verified_from_the_topics_alone(&scene);
+}
+
+/// Nobody runs, and the folder of nobody is looked at.
+fn verified_from_the_topics_alone(scene: &Scene) {
+    let [config, manifest] = [scene.manifest().with_file_name("a.toml"), scene.manifest()];
+    let [config, manifest] = [config, manifest].map(|path| path.display().to_string());
+    let report = Cli::nowhere().json(&["verify", "--config", &config, "--file", &manifest, "--replay"]);
+    assert_eq!(report["ok"], true, "{report:#}");
+    let figures = &report["figures"];
+    assert!(figures["replayed"].as_u64().is_some_and(|n| n > 2_000), "{report:#}");
+    let limited = report["limited"].to_string();
+    assert!(
+        limited.contains("ledger"),
+        "invariants that need a view are named: {limited}"
+    );
 }
 
 fn swapped(cli: &Cli, version: &str) {
@@ -156,6 +172,8 @@ fn without_a_broker_it_waits_and_says_so_and_gives_up_when_told() {
         &manifest,
     ];
     let told = Cli::nowhere().fails(&args, 5);
+    assert!(told.contains("F0504") && told.contains("bootstrap.servers"), "{told}");
+    let told = Cli::nowhere().fails(&["verify", "--config", &config, "--file", &manifest], 5);
     assert!(told.contains("F0504") && told.contains("bootstrap.servers"), "{told}");
 }
 

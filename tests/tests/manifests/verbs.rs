@@ -191,3 +191,16 @@ fn completions_know_the_verbs() {
     }
     Cli::nowhere().fails(&["completion", "tcsh"], 2);
 }
+
+/// A mistake that only the components know of is one for `run`, too.
+#[test]
+fn a_view_that_nobody_answers_is_refused_by_run() {
+    let (dir, file) = edited(&[("view = \"payment\"", "view = \"paymnt\"")]);
+    let data = dir.path().join("data");
+    let data = data.to_str().expect("a path of text");
+    let run = ["run", &file, "--data-dir", data, "--listen", "127.0.0.1:0"];
+    let said = Cli::nowhere().fails(&run, 4);
+    for words in ["F0102", "search.view", "\"paymnt\"", "did you mean \"payment\""] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}

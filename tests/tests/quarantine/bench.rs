@@ -10,7 +10,7 @@ use fermata_core::{NewRecord, Offset, Record, Shard, StageName, Timestamp, Topic
 use fermata_native::{NativeArtifacts, NativeExecutor, Registry};
 use fermata_runtime::board::{Board, Directive, Intake, Orders, StageDirective, TaskReport, Unpark};
 use fermata_runtime::control::config_json;
-use fermata_runtime::parked::{self, ParkedKey};
+use fermata_runtime::parked::{ParkedKey, Wanted, queues};
 use fermata_runtime::verify::{Replay, Report, VerifySpec, verify};
 use fermata_runtime::worker::{BatchLimits, Progress, Worker, WorkerSpec, topics};
 use fermata_stage::{Context, Description, Due, Emission, Input, Rejection, Stage, StoreDecl};
@@ -355,7 +355,13 @@ impl Bench {
     }
 
     pub fn parked(&self) -> Vec<ParkedKey> {
-        parked::keys(&self.log, &self.manifest, None, 1_000).expect("no faults")
+        let wanted = Wanted {
+            limit: 1_000,
+            ..Wanted::default()
+        };
+        let shards = (0..self.manifest.partitions).map(Shard);
+        let found = shards.flat_map(|shard| queues(&self.log, &self.manifest, shard, &wanted).expect("no faults"));
+        found.map(|(queue, _)| queue).collect()
     }
 
     /// `stage key: place of the first, how many, why`.

@@ -2,7 +2,9 @@
 //! and records of a key never overtake one another.
 
 use super::bench::{Bench, QUARANTINE, shown};
+use fermata_core::control::RecordKey;
 use fermata_core::{Shard, names};
+use fermata_runtime::parked::{Wanted, queues};
 use fermata_runtime::worker::Progress;
 use fermata_tests::harness::number;
 use fermata_tests::simulated::Faults;
@@ -152,13 +154,12 @@ impl Storm {
         let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for queue in self.bench.parked() {
             let key = String::from_utf8(queue.key.to_vec()).expect("made here");
-            let of = fermata_runtime::parked::of_key(
-                &self.bench.log,
-                &self.bench.manifest,
-                Some(&queue.stage),
-                &queue.key,
-                1_000,
-            );
+            let wanted = Wanted {
+                stage: Some(queue.stage),
+                key: Some(RecordKey(queue.key)),
+                limit: 1_000,
+            };
+            let of = queues(&self.bench.log, &self.bench.manifest, queue.shard, &wanted);
             for parked in of.expect("no faults").into_iter().flat_map(|(_, records)| records) {
                 let Some(fermata_runtime::worker::quarantine::What::Record(record)) = parked.what else {
                     panic!("these stages set no timers here");

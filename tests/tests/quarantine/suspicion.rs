@@ -1,6 +1,7 @@
 //! A stage that fails on what it passed before is itself at fault: it stops, and its records are spared.
 
 use super::bench::{Bench, QUARANTINE, stage};
+use fermata_core::{Shard, partition};
 use fermata_runtime::board::WorkerEvent;
 
 fn at_fault(bench: &Bench) -> Vec<(String, u64, String)> {
@@ -164,5 +165,67 @@ fn every_shard_of_the_stage_stands_still() {
     });
     bench.settle();
     assert_eq!(bench.values("end").len(), 40);
+    bench.verify();
+}
+
+/// A key of each of two shards.
+fn keys() -> [String; 2] {
+    [0, 1].map(|shard| {
+        let mut keys = (0..).map(|n| format!("k{n}"));
+        let of_shard = |key: &String| partition::shard_of(key.as_bytes(), 2) == Shard(shard);
+        keys.find(of_shard).expect("there are endless keys")
+    })
+}
+
+#[test]
+fn where_nothing_was_ever_passed_another_shard_tells() {
+    let mut bench = Bench::wide(3, 2, 1, "");
+    bench.start(0);
+    let [here, there] = keys();
+    for _ in 0..3 {
+        bench.send(&there, "ok");
+    }
+    bench.settle();
+    bench.deploy("first", 2);
+    bench.settle();
+    for _ in 0..20 {
+        bench.send(&here, "ok");
+    }
+    bench.settle();
+    assert_eq!(bench.read("dlq").len(), 5, "so many faults in a row, and no more");
+    let told = at_fault(&bench);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].2.contains("in/1/2"),
+        "the last good record of the other shard: {told:?}"
+    );
+    assert!(bench.task("first", 0).paused.is_some());
+    bench.verify();
+}
+
+#[test]
+fn bad_records_where_nothing_was_ever_passed_are_no_broken_stage() {
+    let mut bench = Bench::wide(3, 2, 1, "");
+    bench.start(0);
+    let [here, there] = keys();
+    for _ in 0..12 {
+        bench.send(&here, "first-fault");
+    }
+    bench.settle();
+    // Nobody has passed anything.
+    assert_eq!((bench.read("dlq").len(), at_fault(&bench).len()), (12, 0));
+    bench.send(&there, "ok");
+    bench.settle();
+    for _ in 0..12 {
+        bench.send(&here, "first-fault");
+    }
+    bench.send(&here, "ok");
+    bench.settle();
+    assert_eq!((bench.read("dlq").len(), at_fault(&bench).len()), (24, 0));
+    assert_eq!(
+        bench.values("end").len(),
+        2,
+        "what was tried on the other shard left nothing behind"
+    );
     bench.verify();
 }

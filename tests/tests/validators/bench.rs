@@ -1,5 +1,6 @@
 //! Two stages behind one another, validators in front of both, on the simulated log; all native.
 
+use super::slow::SlowValidators;
 use fermata_core::manifest::Manifest;
 use fermata_core::manifest::parse::parse;
 use fermata_core::names::{Purpose, stores};
@@ -139,7 +140,13 @@ impl Bench {
         let stages = manifest.stages.iter().map(|stage| {
             let component = artifacts.resolve(&stage.component).expect("registered");
             let setup = guarded::setup(stage, &artifacts).expect("registered");
-            let version = guarded::prepare(&executor, &artifacts, &component, &setup, &stage.limits);
+            let version = guarded::prepare(
+                &SlowValidators(&executor),
+                &artifacts,
+                &component,
+                &setup,
+                &stage.limits,
+            );
             let directive = StageDirective {
                 version: version.unwrap_or_else(|e| panic!("{e}")),
                 config_json: setup,
@@ -221,7 +228,7 @@ impl Bench {
             .collect()
     }
 
-    /// What a validator of the first stage keeps for a key.
+    /// What a validator of the first stage keeps for a key; one that only reports: `report:name`.
     pub fn memo(&self, validator: &str, key: &str) -> Option<Vec<u8>> {
         let namespace = Namespace {
             stage: "first".parse().expect("a name"),

@@ -7,7 +7,7 @@ use fermata_core::validation::{Allowance, ValidatorInstance};
 use fermata_core::{Input, Record};
 use fermata_engine::{Compile, CompileCommand, EngineOptions, WasmExecutor};
 use fermata_server::host::artifacts;
-use fermata_tests::harness::{Books, Server, ServerSpec, Topics, binary, fixture, json_value};
+use fermata_tests::harness::{Books, PATIENCE, Server, ServerSpec, Topics, binary, fixture, json_value, until};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -101,9 +101,15 @@ fn a_payment_that_is_too_fast_fails_under_the_validators_code() {
         "120s",
     ];
     let done = server.cli().json(&deploy);
-    assert_eq!(done["deployment"]["state"], "Promoted", "{done}");
+    // The pipeline is drained, and nothing runs: probation is served when it goes on.
+    assert_eq!(done["deployment"]["state"], "Probation", "{done}");
+    assert_eq!(done["deployment"]["held"]["by"], "pause", "{done}");
     assert_eq!(done["receipts"].as_array().map(Vec::len), Some(4), "{done}");
     server.cli().ok(&["resume"]);
+    until("the deployment is promoted", PATIENCE, || {
+        let state = server.cli().json(&["deployments", "show", "1"])["state"].clone();
+        if state == "Promoted" { Ok(()) } else { Err(state) }
+    });
     generate(&server, 1_500, 1_500);
     let enforced = told(&server);
     let refused = enforced["refused"]["too-fast"].as_u64().expect("some are too fast");

@@ -1,6 +1,7 @@
 //! What becomes of a record by mode, verdict and fault, and what a validator's memo outlives.
 
 use super::bench::Bench;
+use super::slow::SLOW;
 
 /// An entry for the validator that does as the record says.
 fn script(name: &str, more: &str) -> String {
@@ -43,7 +44,7 @@ fn a_report_counts_and_changes_nothing() {
             counted.map(|(verdict, n)| (verdict.to_owned(), n)).into()
         );
         assert_eq!(
-            bench.memo("watch", "k"),
+            bench.memo("report:watch", "k"),
             Some(vec![2]),
             "one and refuse were counted by it"
         );
@@ -218,4 +219,36 @@ fn without_validators_a_version_is_what_it_was() {
     let enforcing = enforced.board.directive().stages["first"].version.id();
     assert_eq!(version.component, reported.component);
     assert!(version.config != reported.config && reported.config != enforcing.config);
+}
+
+#[test]
+fn what_a_report_had_no_time_for_decides_nothing_later() {
+    let mut bench = Bench::new(&script("v", ""), "");
+    bench.send(Some("k"), &["one", SLOW, "two"]);
+    assert_eq!(bench.values("end").len(), 3, "a report holds nobody up");
+    assert_eq!(bench.counted("v").get("no-verdict"), Some(&1));
+    assert_eq!(
+        bench.memo("report:v", "k"),
+        Some(vec![2]),
+        "where there is time, it is 3"
+    );
+    let mut bench = bench.restart(&enforced("v", r#"on-reject = "dead-letter""#), "");
+    bench.send(Some("k"), &["refuse", "refuse"]);
+    let reasons = bench.dead_letters().into_iter();
+    let reasons: Vec<_> = reasons
+        .map(|letter| letter.header("__streams.errors.message").expect("UTF-8").to_owned())
+        .collect();
+    assert_eq!(reasons, ["record 1", "record 2"], "whoever enforces begins anew");
+    assert_eq!(bench.memo("v", "k"), Some(vec![2]));
+    // On a machine that had the time the report would have counted one more.
+    bench.replay();
+}
+
+#[test]
+fn whoever_enforces_is_waited_for() {
+    let mut bench = Bench::new(&enforced("v", ""), "");
+    bench.send(Some("k"), &["one", SLOW, "two"]);
+    assert_eq!(bench.values("end").len(), 1);
+    assert!(bench.paused().is_some_and(|why| why.contains("did not end within")));
+    bench.replay();
 }

@@ -37,6 +37,8 @@ pub(super) struct Company {
     pub heard: BTreeMap<Uuid, u64>,
     /// The lead was lost to another under this hold of shard 0, then.
     pub deposed: Option<(u64, Duration)>,
+    /// Every view that the manifest of this instance asks for is answered by what the others run.
+    pub views_answered: bool,
     /// When this instance first knew that it should give its shards away (monotonic).
     pub evacuating: Option<Duration>,
 }

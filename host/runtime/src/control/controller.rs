@@ -9,6 +9,7 @@ use super::fold::Fold;
 use super::lead::fold_until;
 use super::parked;
 use super::prepare::{Preparations, Workshop};
+use super::probation::Served;
 use super::quiet;
 use super::rest::Rest;
 use super::versions::Versions;
@@ -50,6 +51,8 @@ pub struct Controller {
     pub(super) role: Role,
     /// What came of preparing the candidate of an open deployment, by its number.
     pub(super) candidates: BTreeMap<u64, Result<(), Refusal>>,
+    /// How long candidates in probation have run, by the number of their deployment.
+    pub(super) probations: BTreeMap<u64, Served>,
     pub(super) next_control: Offset,
     pub(super) next_status: Offset,
     /// The term of this leader, or the last that it had.
@@ -140,6 +143,7 @@ impl Controller {
         match error {
             ControlError::Log(LogError::Away(why)) => {
                 tracing::warn!("control plane waits for the log: {why}");
+                self.probations.values_mut().for_each(Served::interrupt);
                 self.unsure = true;
                 self.away = Some(why);
                 Ok(())
@@ -321,6 +325,7 @@ impl Controller {
             self.versions.keep_only(&wanted(&self.fold));
             let open = |number: &u64| self.fold.deployments.get(number).is_some_and(|d| !d.ended());
             self.candidates.retain(|number, _| open(number));
+            self.probations.retain(|number, _| open(number));
             self.company.prepared.retain(|number, _| open(number));
         }
     }

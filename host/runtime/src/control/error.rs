@@ -1,5 +1,6 @@
 //! Why the control plane cannot start or go on, and why a command or a candidate is refused.
 
+use super::asked::Unanswered;
 use fermata_core::StageName;
 use fermata_core::codes;
 use fermata_core::ports::{ArtifactError, LogError, PrepareError};
@@ -12,6 +13,9 @@ pub enum ControlError {
     /// A stage cannot run what it should: fix the manifest or give back the component.
     #[error("stage {stage} cannot start: {refusal}")]
     Stage { stage: StageName, refusal: Refusal },
+    /// The manifest asks for views that no stage answers.
+    #[error("the manifest cannot be run: {}", told(.0))]
+    Views(Vec<Unanswered>),
     /// Facts of this process are void from now on: it must stop.
     #[error("another process decides for this pipeline (term {theirs}, this one had term {own}): this one stops")]
     Deposed { own: u64, theirs: u64 },
@@ -28,8 +32,14 @@ impl ControlError {
             Self::Deposed { .. } => codes::CONTROL_DEPOSED,
             Self::Log(_) | Self::Worker { .. } => codes::LOG_FAILED,
             Self::Stage { refusal, .. } => refusal.code,
+            Self::Views(_) => codes::MANIFEST_REFERENCE,
         }
     }
+}
+
+fn told(missing: &[Unanswered]) -> String {
+    let all: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }
 
 /// A refusal that a person can act on.

@@ -1,9 +1,14 @@
 //! What the facts add up to. Everything that must survive a restart is here and nowhere else.
 
+mod deploying;
+mod parts;
+
+pub use parts::{AtFault, CommandOutcome, Drain, DrainEnd, Evacuation, Live, Order, Paused, Progress};
+
 use super::deployment::{Cutover, Deployment};
+use fermata_core::StageName;
 use fermata_core::codes;
-use fermata_core::control::{DeploymentState, Fact, Parked, Status};
-use fermata_core::{Shard, StageName, VersionId};
+use fermata_core::control::{DeploymentState, Fact, Status};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
@@ -37,121 +42,6 @@ pub struct Fold {
     /// What came of each command. Every command that was met has an entry.
     #[serde(skip)]
     pub outcomes: BTreeMap<Uuid, CommandOutcome>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Paused {
-    pub by: String,
-    pub reason: Option<String>,
-    /// Milliseconds since the Unix epoch.
-    pub at: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Drain {
-    pub command: Option<Uuid>,
-    pub by: String,
-    /// Milliseconds since the Unix epoch.
-    pub since: i64,
-    pub timeout_ms: u64,
-    pub end: DrainEnd,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum DrainEnd {
-    Waiting,
-    Drained { took_ms: u64 },
-    NotDrained { blocking: Vec<String> },
-}
-
-/// How it was found that a stage, and not its records, is at fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct AtFault {
-    /// Where it was found; all shards stand still.
-    pub shard: Shard,
-    pub code: String,
-    pub because: String,
-    /// Milliseconds since the Unix epoch.
-    pub at: i64,
-}
-
-/// An order to release parked records, or to skip the first of a key before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Order {
-    pub number: u64,
-    pub command: Option<Uuid>,
-    pub by: String,
-    #[serde(flatten)]
-    pub which: Parked,
-    pub skip: bool,
-}
-
-/// An instance gives its shards away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Evacuation {
-    /// The process that does; one that starts under its name later does not.
-    pub incarnation: Uuid,
-    pub command: Option<Uuid>,
-    pub by: String,
-    /// Milliseconds since the Unix epoch.
-    pub since: i64,
-    pub timeout_ms: u64,
-    /// It holds none any more.
-    pub done: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Live {
-    pub version: VersionId,
-    /// Number of the deployment that chose it; 0: the manifest.
-    pub deployment: u64,
-    /// Chosen to take another deployment back.
-    pub rollback: bool,
-}
-
-/// What came of a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CommandOutcome {
-    /// Epoch of the last fact about it.
-    pub epoch: u64,
-    pub deployment: Option<u64>,
-    #[serde(flatten)]
-    pub progress: Progress,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum Progress {
-    Running,
-    Done,
-    Refused {
-        code: String,
-        because: String,
-    },
-    RolledBack {
-        because: String,
-    },
-    NotDrained {
-        code: String,
-        timeout_ms: u64,
-        blocking: Vec<String>,
-    },
-    /// Parked records were released or skipped, as far as they let themselves be.
-    Unparked {
-        released: u64,
-        skipped: u64,
-        keys: u64,
-        failed: u64,
-        refused: Vec<String>,
-    },
 }
 
 impl Fold {
@@ -345,89 +235,6 @@ impl Fold {
         }
     }
 
-    /// `None`: known already.
-    fn deploy(&mut self, at: i64, command: Option<Uuid>, fact: Fact) -> Option<Progress> {
-        let Fact::Deployment {
-            number,
-            stage,
-            state,
-            old,
-            new,
-            component,
-            probation_ms,
-            rolls_back,
-            code,
-            because,
-            author,
-            reason,
-        } = fact
-        else {
-            return None;
-        };
-        let was_under_way = self.deployments.get(&number).is_some_and(Deployment::under_way);
-        let deployment = self.deployments.entry(number).or_insert_with(|| Deployment {
-            number,
-            stage: stage.clone(),
-            old,
-            new,
-            component,
-            probation_ms,
-            rolls_back,
-            code: None,
-            because: None,
-            author,
-            reason,
-            command,
-            states: Vec::new(),
-            switched: BTreeMap::new(),
-            returned: BTreeMap::new(),
-        });
-        if deployment
-            .states
-            .last()
-            .is_some_and(|(now, _)| now.ended() || state <= *now)
-        {
-            return None;
-        }
-        deployment.states.push((state, at));
-        deployment.code = code.clone();
-        deployment.because = because.clone();
-        let because = because.unwrap_or_default();
-        match state {
-            DeploymentState::Pausing => {
-                let live = Live {
-                    version: new,
-                    deployment: number,
-                    rollback: rolls_back.is_some(),
-                };
-                // Another version: what was found of the one before is not said of it.
-                self.at_fault.remove(&stage);
-                self.stages.insert(stage, live);
-            }
-            DeploymentState::RolledBack if was_under_way => {
-                self.at_fault.remove(&stage);
-                self.stages.insert(
-                    stage,
-                    Live {
-                        version: old,
-                        deployment: number,
-                        rollback: true,
-                    },
-                );
-            }
-            _ => {}
-        }
-        Some(match state {
-            DeploymentState::Promoted => Progress::Done,
-            DeploymentState::RolledBack => Progress::RolledBack { because },
-            DeploymentState::Refused => Progress::Refused {
-                code: code.unwrap_or_default(),
-                because,
-            },
-            _ => Progress::Running,
-        })
-    }
-
     /// Does the fact change what workers should do? Then it opens a new epoch.
     pub fn opens_epoch(&self, fact: &Fact) -> bool {
         match fact {
@@ -449,48 +256,5 @@ impl Fold {
 
     pub fn draining(&self) -> Option<&Drain> {
         self.drain.as_ref().filter(|d| d.end == DrainEnd::Waiting)
-    }
-
-    /// Deployments of a stage, oldest first.
-    pub fn deployments_of<'a, 'b>(
-        &'a self,
-        stage: &'b StageName,
-    ) -> impl DoubleEndedIterator<Item = &'a Deployment> + use<'a, 'b> {
-        self.deployments.values().filter(move |d| d.stage == *stage)
-    }
-
-    /// The open deployment that workers have been told of.
-    pub fn under_way(&self, stage: &StageName) -> Option<&Deployment> {
-        self.deployments
-            .get(&self.stages.get(stage)?.deployment)
-            .filter(|d| d.under_way())
-    }
-
-    /// The deployment that a rollback of the stage takes back: the last that stands. Going back twice goes two back.
-    pub fn standing<'a>(&'a self, stage: &StageName) -> Option<&'a Deployment> {
-        let mut standing: Vec<&'a Deployment> = Vec::new();
-        for deployment in self.deployments_of(stage) {
-            let stands = matches!(
-                deployment.state(),
-                DeploymentState::Promoted | DeploymentState::Probation
-            );
-            match deployment.rolls_back {
-                Some(taken) if stands => standing.retain(|d| d.number != taken),
-                None if stands => standing.push(deployment),
-                _ => {}
-            }
-        }
-        standing.pop()
-    }
-
-    /// The reference under which a version came to the stage; `None`: the manifest's.
-    pub fn component_of<'a>(&'a self, stage: &StageName, version: &VersionId) -> Option<&'a str> {
-        self.deployments_of(stage)
-            .rfind(|d| d.new == *version)
-            .map(|d| d.component.as_str())
-    }
-
-    pub fn next_number(&self) -> u64 {
-        self.deployments.keys().next_back().map_or(1, |n| n + 1)
     }
 }

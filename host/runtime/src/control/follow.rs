@@ -8,7 +8,7 @@ use super::error::{ControlError, Refusal};
 use super::lead;
 use super::rest::Rest;
 use super::rollout::goes;
-use super::start::begin;
+use super::start::{begin, views_are_answered};
 use super::wire::News;
 use fermata_core::codes;
 use fermata_core::control::DeploymentState;
@@ -95,6 +95,7 @@ impl Controller {
     fn step_down(&mut self) {
         self.role = Role::Follows;
         self.rest = Rest::default();
+        self.probations.clear();
     }
 
     /// Cheap while nothing happens: the facts were read, and are made true here.
@@ -106,6 +107,10 @@ impl Controller {
         self.hear_preparations();
         self.prepare_candidates();
         self.recall()?;
+        if !self.company.views_answered && self.ready() && !self.fold.stages.is_empty() {
+            views_are_answered(&self.manifest, &self.versions)?;
+            self.company.views_answered = true;
+        }
         self.rest = self.rest_as_told();
         Ok(())
     }

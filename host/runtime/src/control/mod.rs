@@ -5,6 +5,7 @@
 //! - [`append_command`] is how anybody else asks for something; [`ControlView`] is where the answer shows.
 //! - [`fold`] is all that survives a restart; [`Deployment`] one move of a stage; [`TaskReceipt`] its proof.
 
+mod asked;
 mod commands;
 mod company;
 mod controller;
@@ -17,6 +18,7 @@ mod follow;
 mod lead;
 mod parked;
 mod prepare;
+mod probation;
 mod quiet;
 pub mod receipts;
 mod rest;
@@ -28,6 +30,7 @@ mod versions;
 mod view;
 mod wire;
 
+pub use asked::{Unanswered, unanswered};
 pub use controller::Controller;
 pub use deployment::{Cutover, Deployment};
 pub use error::{ControlError, Refusal};

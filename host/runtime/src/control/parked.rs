@@ -5,11 +5,10 @@ use super::error::ControlError;
 use super::fold::{Fold, Order};
 use super::wire::News;
 use crate::board::{Orders, Unpark};
-use crate::parked;
+use crate::parked::Wanted;
 use crate::views::Views;
 use fermata_core::control::{Fact, RecordKey};
 use fermata_core::journal::Unparking;
-use fermata_core::manifest::Manifest;
 use fermata_core::{Shard, StageName};
 
 /// Keys that a drain's verdict names.
@@ -80,19 +79,20 @@ impl Controller {
 }
 
 /// Parked keys, as a drain that they keep from ending names them.
-pub(super) fn blocking(manifest: &Manifest, views: &Views) -> Vec<String> {
-    let found = views
-        .state()
-        .and_then(|state| parked::keys(&*state, manifest, None, NAMED + 1));
-    let keys = match found {
-        Ok(keys) => keys,
+pub(super) fn blocking(views: &Views) -> Vec<String> {
+    let wanted = Wanted {
+        limit: NAMED + 1,
+        ..Wanted::default()
+    };
+    let keys = match views.parked(&wanted) {
+        Ok(found) => found.queues,
         Err(error) => return vec![error.to_string()],
     };
     let more = keys.len() > NAMED;
     let mut names: Vec<String> = keys
         .iter()
         .take(NAMED)
-        .map(|parked| {
+        .map(|(parked, _)| {
             let key = RecordKey(parked.key.clone());
             let failure = parked.first.failure.as_ref();
             let why = failure.map(|f| format!(" ({})", f.code)).unwrap_or_default();

@@ -2,12 +2,14 @@
 //! in every run.
 
 use super::error::Refusal;
+use super::fit;
 use super::versions::Loaded;
 use crate::guarded;
+use crate::trial::{Trial, Tried};
 use fermata_core::codes;
 use fermata_core::limits::Limits;
-use fermata_core::ports::{Artifacts, Executor, Moment, Probe};
-use fermata_core::{Digest, VersionId};
+use fermata_core::ports::{Artifacts, Executor, Moment, Probe, Version};
+use fermata_core::{Digest, StageName, VersionId};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub struct Workshop {
     pub executor: Arc<dyn Executor>,
     pub artifacts: Arc<dyn Artifacts>,
     pub probe: Arc<dyn Probe>,
+    pub trial: Trial,
 }
 
 /// What is to be made ready.
@@ -36,10 +39,12 @@ pub struct Job {
     pub version: VersionId,
     pub config_json: String,
     pub limits: Limits,
+    /// It is to be tried on what this stage processed last.
+    pub tried_for: Option<StageName>,
 }
 
 impl Workshop {
-    /// Bytes by digest, compile, describe, init.
+    /// Bytes by digest, compile, describe, init; for a candidate also a trial.
     pub fn prepare(&self, job: &Job) -> Result<Loaded, Refusal> {
         let artifact = self.artifacts.get(&job.version.component)?;
         let found = Digest::of(&artifact.bytes);
@@ -56,10 +61,33 @@ impl Workshop {
             let because = format!("{} was prepared where {} was asked for", version.id(), job.version);
             return Err(Refusal::new(codes::CONTROL_REFUSED, because));
         }
+        if let Some(stage) = &job.tried_for {
+            self.try_out(stage, &version, &job.config_json)?;
+        }
         Ok(Loaded {
             version,
             config_json: job.config_json.clone(),
         })
+    }
+
+    /// Refuses what does not say of the stage's last records the same on a used instance as on a fresh one.
+    fn try_out(&self, stage: &StageName, version: &Arc<dyn Version>, setup: &str) -> Result<(), Refusal> {
+        let fits = self.trial.manifest.stage(stage.as_str());
+        if fits.is_none_or(|stage| fit::ports(stage, version.description()).is_err()) {
+            // It is refused for that, by whoever asks for it.
+            return Ok(());
+        }
+        match self.trial.run(stage, version.clone(), setup) {
+            Ok(Tried::Same { samples }) => tracing::debug!("{} was tried on {samples} records", version.id()),
+            Ok(Tried::Differs(found)) => {
+                let because = format!("{found}: whatever is to outlast a record belongs in a store");
+                return Err(Refusal::new(codes::COMPONENT_REMEMBERS, because));
+            }
+            Ok(Tried::Untold(why)) => tracing::warn!("stage {stage}: {} goes untried: {why}", version.id()),
+            // Nothing is lost by it: probation sees the same records and more.
+            Err(error) => tracing::warn!("stage {stage}: {} goes untried: {error}", version.id()),
+        }
+        Ok(())
     }
 }
 

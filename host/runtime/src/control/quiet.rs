@@ -111,7 +111,7 @@ pub fn blocking(manifest: &Manifest, views: &Views, obstacles: &[String]) -> Vec
             Err(why) => names.push(why),
         }
     }
-    names.extend(super::parked::blocking(manifest, views));
+    names.extend(super::parked::blocking(views));
     if names.is_empty() {
         let why = complete(manifest.drain.complete_when.as_ref(), views).err();
         names.extend(why.map(|why| why.to_string()));

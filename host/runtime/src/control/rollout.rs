@@ -1,9 +1,11 @@
 //! Deployments, step by step: what workers report and what the clock says becomes facts.
 
+use super::asked;
 use super::controller::Controller;
 use super::deployment::Deployment;
 use super::error::{ControlError, Refusal};
 use super::fit;
+use super::prepare::Job;
 use super::receipts;
 use super::wire::News;
 use crate::board::WorkerEvent;
@@ -187,11 +189,8 @@ impl Controller {
                 (all && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, next, None)])
             }
             Probation => {
-                let since = deployment.reached(Probation).unwrap_or(i64::MAX);
-                let probation = i64::try_from(deployment.probation_ms).unwrap_or(i64::MAX);
-                let over = self.clock.now().0 >= since.saturating_add(probation);
-                // A shard that does not report could be the one where it fails; so could one whose instance is silent.
-                (over && self.all_say_so(&deployment)).then(|| vec![goes(&deployment, Promoted, None)])
+                let served = self.has_served(&deployment);
+                served.then(|| vec![goes(&deployment, Promoted, None)])
             }
             Promoted | RolledBack | Refused => None,
         }
@@ -207,7 +206,10 @@ impl Controller {
         // What is taken back to was live before: while it is kept, it needs no second look.
         let known = deployment.rolls_back.is_some() && self.versions.get(&stage.name, &deployment.new).is_some();
         if !known && !self.candidates.contains_key(&number) {
+            // What was live before must not be kept from coming back.
+            let tried_for = deployment.rolls_back.is_none().then(|| stage.name.clone());
             let job = self.versions.job(&stage, deployment.new);
+            let job = job.map(|job| Job { tried_for, ..job });
             self.preparations.begin(number, job);
             // Prepared within the step, it may go on within the step.
             self.hear_preparations();
@@ -226,7 +228,9 @@ impl Controller {
                 Some(_) => Ok(()),
                 None => {
                     let live = live.map(|live| live.version.description());
-                    fit::views(live, description, self.versions.of_others(&stage.name))
+                    let others = || self.versions.of_others(&stage.name);
+                    fit::views(live, description, others())
+                        .and_then(|()| asked::keeps(&self.manifest, live, description, others().map(|(_, d)| d)))
                 }
             });
         Some(fits)
@@ -276,7 +280,7 @@ impl Controller {
     }
 
     /// Every shard says so, and no instance is silent that could say something else.
-    fn all_say_so(&self, deployment: &Deployment) -> bool {
+    pub(super) fn all_say_so(&self, deployment: &Deployment) -> bool {
         self.nodes.silent().is_empty() && self.all_report(deployment)
     }
 

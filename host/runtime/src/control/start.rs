@@ -1,5 +1,6 @@
 //! From the logs to a running control plane: whatever state the last process was killed in.
 
+use super::asked::unanswered;
 use super::company::{self, Company};
 use super::controller::{Controller, Role, Shown};
 use super::error::{ControlError, Refusal};
@@ -15,6 +16,7 @@ use super::wire::{self, News};
 use crate::board::{Board, Directive, Intake};
 use crate::nodes::{NodeSpec, Nodes};
 use crate::tenure::Tenure;
+use crate::trial::Trial;
 use crate::views::{Peers, Views};
 use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact};
@@ -78,6 +80,10 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         executor,
         artifacts,
         probe,
+        trial: Trial {
+            manifest: manifest.clone(),
+            log: log.clone(),
+        },
     };
     let versions = Versions::new(&manifest, &*log, &fold, &*workshop.artifacts)?;
     // Until something is live, nothing runs.
@@ -114,6 +120,7 @@ pub fn start(spec: ControllerSpec) -> Result<(Arc<Board>, Controller), ControlEr
         fold,
         versions,
         candidates: BTreeMap::new(),
+        probations: BTreeMap::new(),
         next_control: control.start,
         next_status,
         term: 0,
@@ -160,10 +167,21 @@ pub(super) fn begin(
         fresh.extend(begin.stage(stage).map_err(at)?);
     }
     let mut news = begin.news;
+    views_are_answered(manifest, versions)?;
     if !fresh.is_empty() {
         news.push(News::of(None, Fact::Started { stages: fresh }));
     }
     Ok(news)
+}
+
+/// What stages run is ready: every view that the manifest asks for must be among theirs.
+pub(super) fn views_are_answered(manifest: &Manifest, versions: &Versions) -> Result<(), ControlError> {
+    let missing = unanswered(manifest, versions.descriptions());
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(ControlError::Views(missing))
+    }
 }
 
 struct Beginning<'a> {

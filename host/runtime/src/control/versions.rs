@@ -95,6 +95,11 @@ impl Versions {
         self.ready.get(&(stage.clone(), *version))
     }
 
+    /// What every version that is ready says of itself.
+    pub fn descriptions(&self) -> impl Iterator<Item = &Description> {
+        self.ready.values().map(|loaded| loaded.version.description())
+    }
+
     /// What the versions of other stages say of themselves.
     pub fn of_others<'a>(&'a self, stage: &'a StageName) -> impl Iterator<Item = (&'a StageName, &'a Description)> {
         let others = self.ready.iter().filter(move |((other, _), _)| other != stage);
@@ -125,6 +130,7 @@ impl Versions {
             version,
             config_json: config.clone(),
             limits: stage.limits.clone(),
+            tried_for: None,
         })
     }
 

@@ -30,13 +30,14 @@ mod report;
 mod scan;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topics;
 mod views;
 
 use fermata_core::manifest::Manifest;
 use fermata_core::ports::{Log, LogError};
 
+pub(crate) use replay::MemoryState;
 pub use replay::Replay;
 pub use report::{Check, Figures, Problem, Report};
 pub use views::{Part, ViewSource, Whole};

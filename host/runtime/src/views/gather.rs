@@ -2,7 +2,7 @@
 
 use super::failure::ViewFailure;
 use super::peers::{Part, PeerError, Question, Reply};
-use super::{Ask, Views, sequence};
+use super::{Ask, Views, parked, sequence};
 use crate::nodes::Owner;
 use fermata_core::Shard;
 use serde_json::Value;
@@ -11,6 +11,17 @@ use std::time::Duration;
 
 /// Another instance gets so long.
 const WITHIN: Duration = Duration::from_secs(2);
+
+/// What each shard is asked for.
+pub(super) struct Asked<'a> {
+    /// How other instances know it.
+    pub view: &'a str,
+    /// Whose shard's part alone will do: without it there is no answer.
+    pub key: Option<&'a str>,
+    pub params: &'a Value,
+    /// The part of a shard whose state is here.
+    pub own: &'a dyn Fn(Shard) -> Result<Part, ViewFailure>,
+}
 
 #[derive(Default)]
 pub(super) struct Gathered {
@@ -33,6 +44,9 @@ impl Views {
     }
 
     fn own_parts(&self, question: &Question) -> Result<Vec<(Shard, Part)>, ViewFailure> {
+        if question.view == parked::NAME {
+            return self.parked_parts(question);
+        }
         let (commit, ask) = self.ask(&question.view, question.key.as_deref(), &question.params)?;
         let held = self.board.reports();
         let asked = question.shards.iter().filter(|shard| held.contains_key(shard));
@@ -42,23 +56,17 @@ impl Views {
         Ok(parts)
     }
 
-    pub(super) fn gather(
-        &self,
-        ask: &Ask<'_>,
-        key: Option<&str>,
-        params: &Value,
-        shards: Vec<Shard>,
-    ) -> Result<Gathered, ViewFailure> {
+    pub(super) fn gather(&self, asked: &Asked<'_>, shards: Vec<Shard>) -> Result<Gathered, ViewFailure> {
         let mut gathered = Gathered::default();
         let owners = self.nodes.owners();
         let mut there: BTreeMap<(String, String), Vec<Shard>> = BTreeMap::new();
         for shard in shards {
             match owners.get(&shard) {
-                Some(Owner::Here) => self.own(ask, shard, &mut gathered)?,
+                Some(Owner::Here) => self.own(asked, shard, &mut gathered)?,
                 None if !self.among_others() => {
                     // All state is here, but nobody brings it up to date.
                     gathered.behind = true;
-                    self.own(ask, shard, &mut gathered)?;
+                    self.own(asked, shard, &mut gathered)?;
                 }
                 Some(Owner::There {
                     node,
@@ -67,11 +75,11 @@ impl Views {
                 Some(Owner::There { address: None, .. }) | None => gathered.missing.push(shard),
             }
         }
-        let why = self.ask_others(ask.view, key, params, there, &mut gathered)?;
+        let why = self.ask_others(asked, there, &mut gathered)?;
         gathered.missing.sort();
-        match (key, gathered.missing.first()) {
+        match (asked.key, gathered.missing.first()) {
             (Some(_), Some(shard)) => Err(ViewFailure::NoOwner {
-                view: ask.view.to_owned(),
+                view: asked.view.to_owned(),
                 shard: *shard,
                 found: why.unwrap_or_else(|| "no instance holds it at present".to_owned()),
             }),
@@ -79,8 +87,8 @@ impl Views {
         }
     }
 
-    fn own(&self, ask: &Ask<'_>, shard: Shard, gathered: &mut Gathered) -> Result<(), ViewFailure> {
-        gathered.parts.insert(shard, ask.whole_part(shard)?);
+    fn own(&self, asked: &Asked<'_>, shard: Shard, gathered: &mut Gathered) -> Result<(), ViewFailure> {
+        gathered.parts.insert(shard, (asked.own)(shard)?);
         gathered.owners.insert(shard, self.nodes.own.name.clone());
         Ok(())
     }
@@ -88,16 +96,15 @@ impl Views {
     /// All at once. Returns why one of them gave nothing, if one did.
     fn ask_others(
         &self,
-        view: &str,
-        key: Option<&str>,
-        params: &Value,
+        asked: &Asked<'_>,
         there: BTreeMap<(String, String), Vec<Shard>>,
         gathered: &mut Gathered,
     ) -> Result<Option<String>, ViewFailure> {
+        let view = asked.view;
         let question = |shards: &[Shard]| Question {
             view: view.to_owned(),
-            key: key.map(str::to_owned),
-            params: params.clone(),
+            key: asked.key.map(str::to_owned),
+            params: asked.params.clone(),
             shards: shards.to_vec(),
         };
         let answers: Vec<(String, Vec<Shard>, Result<Reply, PeerError>)> = std::thread::scope(|scope| {
@@ -139,7 +146,7 @@ impl Views {
 }
 
 impl Ask<'_> {
-    fn whole_part(&self, shard: Shard) -> Result<Part, ViewFailure> {
+    pub(super) fn whole_part(&self, shard: Shard) -> Result<Part, ViewFailure> {
         Ok(Part {
             sequence: sequence(&*self.state, shard)?,
             text: self.part(shard)?,

@@ -9,12 +9,14 @@
 mod failure;
 mod gather;
 mod host;
+mod parked;
 mod peers;
 mod pool;
 #[cfg(test)]
 mod tests;
 
 pub use failure::ViewFailure;
+pub use parked::ParkedAnswer;
 pub use peers::{NoPeers, Part, PeerError, Peers, Question, Reply, Said};
 
 use crate::board::{Board, StageDirective};
@@ -26,10 +28,11 @@ use fermata_core::manifest::Manifest;
 use fermata_core::manifest::problem::nearest;
 use fermata_core::names::Purpose;
 use fermata_core::partition::shard_of;
-use fermata_core::ports::{HostCalls, Log, StateError, StateRead, StateStore, SystemClock};
+use fermata_core::ports::{HostCalls, Log, StateRead, StateStore, SystemClock};
 use fermata_core::{CommitId, Identity, Sequence, Shard, StageName, Timestamp};
+use gather::Asked;
 use host::{Source, ViewHost};
-use pool::{Asked, Pool};
+use pool::Pool;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,11 +100,6 @@ impl Views {
         self.nodes.shared()
     }
 
-    /// Committed state as of now.
-    pub(crate) fn state(&self) -> Result<Arc<dyn StateRead>, StateError> {
-        self.store.snapshot().map(|(_, state)| state)
-    }
-
     /// Every view of the live versions, in the manifest's order of stages.
     pub fn list(&self) -> Vec<(StageName, ViewDecl)> {
         let directive = self.board.directive();
@@ -133,7 +131,10 @@ impl Views {
     /// The parts of a view of all shards, before they are merged, with the journal sequence of each.
     pub fn shard_answers(&self, view: &str, params: Value) -> Result<Vec<(Shard, Sequence, Value)>, ViewFailure> {
         let (commit, ask) = self.ask(view, None, &params)?;
-        let gathered = self.gather(&ask, None, &params, self.shards().collect())?;
+        let gathered = self.gather(
+            &ask.of_shards(None, &params, &|shard| ask.whole_part(shard)),
+            self.shards().collect(),
+        )?;
         if let Some(missing) = gathered.missing.first() {
             return Err(ViewFailure::NoOwner {
                 view: view.to_owned(),
@@ -160,7 +161,7 @@ impl Views {
             Some(key) => vec![shard_of(key.as_bytes(), self.manifest.partitions)],
             None => self.shards().collect(),
         };
-        let gathered = self.gather(&ask, key, params, shards)?;
+        let gathered = self.gather(&ask.of_shards(key, params, &|shard| ask.whole_part(shard)), shards)?;
         let positions = gathered.parts.iter().map(|(shard, part)| (*shard, part.sequence));
         let positions = positions.collect();
         let shards: Vec<Shard> = gathered.parts.keys().copied().collect();
@@ -243,6 +244,16 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    fn of_shards<'a>(
+        &'a self,
+        key: Option<&'a str>,
+        params: &'a Value,
+        own: &'a dyn Fn(Shard) -> Result<Part, ViewFailure>,
+    ) -> Asked<'a> {
+        let view = self.view;
+        Asked { view, key, params, own }
+    }
+
     fn part(&self, shard: Shard) -> Result<String, ViewFailure> {
         let now = self.now(shard)?;
         let source = || Source {
@@ -278,7 +289,7 @@ impl Ask<'_> {
             Box<dyn HostCalls>,
         ) -> fermata_core::ports::Called<Result<String, fermata_core::ports::ViewError>>,
     ) -> Result<String, ViewFailure> {
-        let asked = Asked {
+        let asked = pool::Asked {
             stage: &self.stage,
             version: &self.running.version,
             view: self.view,

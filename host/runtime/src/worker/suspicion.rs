@@ -1,5 +1,6 @@
 //! Is it the record or the stage? Faults in a row make the stage suspect: the last record that it passed is tried
-//! again, its effects undone. If that faults as well, the stage is at fault and stops; its topics do not.
+//! again, its effects undone. If that faults as well, the stage is at fault and stops; its topics do not. A task that has
+//! passed nothing yet looks to those of the same stage on other shards.
 
 use super::quarantine::Parked;
 use super::task::{Ended, Instances, Judged, Ran, Task};
@@ -41,9 +42,8 @@ impl Task {
         })
     }
 
-    /// Tries the last good record again and takes back all that it did. `Some`: why it does not pass any more;
-    /// `None` also where no good record is known: then nothing can be said of the stage.
-    fn fails_the_good(&mut self, instances: &mut Instances) -> Result<Option<String>, String> {
+    /// Tries the last good record again and takes back all that it did.
+    fn try_the_good(&mut self, instances: &mut Instances) -> Result<Tried, String> {
         let known = match self.good.clone() {
             Some(good) => Some(good),
             None => {
@@ -53,45 +53,52 @@ impl Task {
                 kept.and_then(|parked| parked.work(0))
             }
         };
-        let Some(mut good) = known else { return Ok(None) };
+        let Some(mut good) = known else {
+            return Ok(Tried::NoneKnown);
+        };
         good.again = None;
         let mark = self.mark();
         let live = self.loaded.clone();
         let (judged, _) = self.judge(&good, instances, &live)?;
         self.undo_to(&mark);
         let why = match judged {
-            Judged::Outcome(_) | Judged::Refused(_) => return Ok(None),
+            Judged::Outcome(_) | Judged::Refused(_) => return Ok(Tried::Passes),
             Judged::Fault(fault) => fault.to_string(),
             Judged::Stuck(why) => why,
         };
         let first_line = why.lines().next().unwrap_or_default();
-        Ok(Some(format!(
-            "{live} faulted on {n} records in a row, then on {good} too, which had passed before: {first_line}",
-            live = live.id(),
-            n = self.faults_in_a_row,
+        Ok(Tried::Fails(format!(
+            "on {good} too, which had passed before: {first_line}",
             good = good.identity,
         )))
     }
 }
 
+/// What came of a record that the stage had passed.
+enum Tried {
+    Passes,
+    Fails(String),
+    /// The task has never passed one.
+    NoneKnown,
+}
+
 impl Worker {
     /// After a chain, and before anything is processed by a new owner: whoever is suspect is tried.
     pub(super) fn look_into(&mut self, shard: Shard) -> Result<(), WorkerError> {
-        let Some(state) = self.shards.get_mut(&shard) else {
-            return Ok(());
-        };
+        let tasks = self.shards.get(&shard).map_or(0, |state| state.tasks.len());
         let mut stopped = false;
-        for task in &mut state.tasks {
-            if std::mem::take(&mut task.owes_good) {
-                task.keep_good()?;
-                task.settle();
-            }
-            if !std::mem::take(&mut task.suspect) || task.paused.is_some() {
+        for index in 0..tasks {
+            if !self.is_suspect(shard, index)? {
                 continue;
             }
-            let Some(because) = task.fails_the_good(&mut self.instances).map_err(WorkerError::Host)? else {
+            let Some(found) = self.fails_what_it_passed(shard, index)? else {
                 continue;
             };
+            let Some(task) = self.shards.get_mut(&shard).and_then(|state| state.tasks.get_mut(index)) else {
+                continue;
+            };
+            let (live, n) = (task.loaded.id(), task.faults_in_a_row);
+            let because = format!("{live} faulted on {n} records in a row, then {found}");
             let stage = task.wiring.stage.clone();
             tracing::error!(stage = stage.as_str(), shard = shard.0, "stage at fault: {because}");
             task.paused = Some(because.clone());
@@ -109,5 +116,42 @@ impl Worker {
             self.set_paused();
         }
         Ok(())
+    }
+
+    fn is_suspect(&mut self, shard: Shard, index: usize) -> Result<bool, WorkerError> {
+        let Some(task) = self.shards.get_mut(&shard).and_then(|state| state.tasks.get_mut(index)) else {
+            return Ok(false);
+        };
+        if std::mem::take(&mut task.owes_good) {
+            task.keep_good()?;
+            task.settle();
+        }
+        Ok(std::mem::take(&mut task.suspect) && task.paused.is_none())
+    }
+
+    /// The last good record of the task; where it never passed one, that of another shard of the same stage and
+    /// version, on its own state. `None`: it passes, or none is known, and nothing can be said of the stage.
+    fn fails_what_it_passed(&mut self, shard: Shard, index: usize) -> Result<Option<String>, WorkerError> {
+        let Some(place) = self
+            .shards
+            .get(&shard)
+            .map(|state| state.tasks[index].loaded.place.clone())
+        else {
+            return Ok(None);
+        };
+        let others: Vec<Shard> = self.shards.keys().copied().filter(|other| *other != shard).collect();
+        for shard in std::iter::once(shard).chain(others) {
+            let state = self.shards.get_mut(&shard);
+            let mut tasks = state.into_iter().flat_map(|state| &mut state.tasks);
+            let Some(task) = tasks.find(|task| task.loaded.place == place) else {
+                continue;
+            };
+            match task.try_the_good(&mut self.instances).map_err(WorkerError::Host)? {
+                Tried::NoneKnown => {}
+                Tried::Passes => return Ok(None),
+                Tried::Fails(found) => return Ok(Some(found)),
+            }
+        }
+        Ok(None)
     }
 }

@@ -175,7 +175,7 @@ impl Task {
         let memo = match &input.key {
             None => None,
             Some(key) => self
-                .with_memos(|memos, overlay| memos.get(overlay, &policy.name, key))
+                .with_memos(|memos, overlay| memos.get(overlay, policy, key))
                 .map_err(|error| error.to_string())?,
         };
         let mut stretches = STRETCHES.iter();
@@ -201,7 +201,7 @@ impl Task {
                 Ok(opinion) => {
                     if let Some(key) = input.key.as_ref().filter(|_| opinion.memo != memo) {
                         let next = opinion.memo.clone();
-                        self.with_memos_mut(|memos, overlay| memos.set(overlay, &policy.name, key, next));
+                        self.with_memos_mut(|memos, overlay| memos.set(overlay, policy, key, next));
                     }
                     return Ok(Heard::Says(opinion));
                 }

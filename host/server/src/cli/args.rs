@@ -388,8 +388,11 @@ pub struct VerifyArgs {
     /// Check a folder whose process has stopped, instead of a server
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Manifest (default: the copy in the folder)
-    #[arg(short, long, value_name = "FILE", requires = "data_dir")]
+    /// Check what an installation's log has, instead of a server
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub config: Option<PathBuf>,
+    /// Manifest [default: the copy in the folder; on Kafka pipeline.toml]
+    #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub env: EnvArg,

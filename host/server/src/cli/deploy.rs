@@ -83,25 +83,28 @@ fn follow(talk: &Talk, client: &Client, global: &Global, answer: Answer) -> Resu
             talk.part(format!(" {joint} {}", state_line(deployment, &name)));
             said = i + 1;
         }
-        (deployment["ended"] == true).then(|| deployment.clone())
+        // Nothing follows until somebody resumes: who deploys into a paused pipeline means to do so himself.
+        let held = deployment["held"]["by"] == "pause";
+        (deployment["ended"] == true || held).then(|| deployment.clone())
     });
     talk.say("");
     let deployment = ended?.map_err(|last| {
-        Failure::new(
-            codes::CLI_TIMEOUT,
-            Exit::TimedOut,
-            format!(
-                "dep/{number} has not ended within {}: it is {}",
-                shown(wait),
-                plain(&last["state"])
-            ),
-        )
+        let state = plain(&last["state"]);
+        let found = format!("dep/{number} has not ended within {}: it is {state}", shown(wait));
+        let failure = Failure::new(codes::CLI_TIMEOUT, Exit::TimedOut, found);
+        match last["held"]["because"].as_str() {
+            Some(because) => failure.help(format!("only time counts in which the stage runs, and {because}")),
+            None => failure,
+        }
     })?;
     if deployment["state"] == "Refused" {
         return Err(refusal(&deployment));
     }
     let receipts = client.get(&format!("{path}/receipts"))?;
     talk.say(receipt_line(&receipts));
+    if deployment["ended"] == false {
+        talk.say("the pipeline is paused: probation goes on with `fermata resume`");
+    }
     if talk.json() {
         talk.print_json(&json!({
             "schema": "fermata.deployment/1",

@@ -72,6 +72,17 @@ fn list(talk: &Talk, found: &Value) {
         counted(total, "record"),
         counted(rows.len() as u64, "key")
     ));
+    whether_partial(talk, found);
+}
+
+/// Shards that did not answer are named, so that nobody takes a part for the whole.
+fn whether_partial(talk: &Talk, found: &Value) {
+    let missing: Vec<String> = found["missing"].as_array().into_iter().flatten().map(plain).collect();
+    if !missing.is_empty() {
+        talk.say(format!("partial: shard {} did not answer", missing.join(", ")));
+    } else if found["partial"] == true {
+        talk.say("partial: not every shard is held by a worker, and what is shown may be behind");
+    }
 }
 
 fn show(talk: &Talk, found: &Value) {
@@ -95,6 +106,7 @@ fn show(talk: &Talk, found: &Value) {
             talk.print(format!("      {}", plain(&record["value"])));
         }
     }
+    whether_partial(talk, found);
 }
 
 fn failure(record: &Value) -> String {

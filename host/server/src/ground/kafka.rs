@@ -4,7 +4,7 @@ use super::{Nature, Site, Standing, Unfit};
 use crate::failure::{Exit, Failure};
 use crate::installation::{Create, Installation};
 use fermata_core::manifest::Manifest;
-use fermata_core::ports::LogError;
+use fermata_core::ports::{Log, LogError};
 use fermata_core::topics::TOMBSTONES;
 use fermata_core::{PipelineName, Shard, codes, names};
 use fermata_kafka::inspect::{InspectError, Inspector};
@@ -14,12 +14,16 @@ use fermata_store::{Local, LocalOptions, PersistHook};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Readiness is at most so much older than the broker's absence, besides what a request may wait for.
 const PROBE: Duration = Duration::from_secs(2);
 /// Each look at the control topic is a request.
 const CONTROL_WAIT: Duration = Duration::from_millis(50);
+/// Even who gives up at once has asked once.
+const SOON: Duration = Duration::from_millis(200);
+/// Name of a node that joins no group.
+const READER: &str = "reader";
 /// Folder of the state, in the pipeline's own.
 const STATE: &str = "state";
 
@@ -28,6 +32,8 @@ pub struct Kafka {
     installation: Installation,
     /// Between local state and the disk, for tests.
     persist_hook: Option<Arc<dyn PersistHook>>,
+    /// Nobody waits longer for an answer than that, at the start.
+    until: Option<Instant>,
 }
 
 impl Kafka {
@@ -35,12 +41,29 @@ impl Kafka {
         Self {
             installation,
             persist_hook,
+            until: None,
         }
+    }
+
+    /// A start that met no broker by then is given up.
+    pub fn give_up_at(&mut self, until: Instant) {
+        self.until = Some(until);
+    }
+
+    /// The pipeline's log alone, for whoever only reads: no state is opened, and no topic is made.
+    pub fn log(&self, manifest: &Manifest) -> Result<Arc<dyn Log>, Unfit> {
+        let plan = self.plan(manifest)?;
+        let mut options = self.options(manifest, READER, &plan);
+        options.create = CreateTopics::Never;
+        let log = KafkaLog::open(options).map_err(|e| self.unfit(e))?;
+        Ok(log)
     }
 
     pub fn stand(&self, site: &Site<'_>) -> Result<Standing, Unfit> {
         let plan = self.plan(site.manifest)?;
-        let log = KafkaLog::open(self.options(site, &plan)).map_err(|e| self.unfit(e))?;
+        let mut settings = self.options(site.manifest, site.node, &plan);
+        settings.members = (0..site.workers).map(|n| names::member(site.node, n)).collect();
+        let log = KafkaLog::open(settings).map_err(|e| self.unfit(e))?;
         let mut options = LocalOptions::new(
             site.manifest.name.clone(),
             site.manifest.partitions,
@@ -77,7 +100,9 @@ impl Kafka {
         let plan = TopicPlan::new(manifest, &policy)
             .map_err(|unknown| Failure::new(codes::MANIFEST_REFERENCE, Exit::Refused, unknown.to_string()))?;
         let answer_within = KafkaOptions::new(manifest.name.clone(), "", BTreeMap::new()).answer_within;
-        let look = || Inspector::open(&self.settings(), answer_within)?.topics(plan.names());
+        let left = |until: Instant| until.saturating_duration_since(Instant::now()).max(SOON);
+        let within = self.until.map_or(answer_within, |until| left(until).min(answer_within));
+        let look = || Inspector::open(&self.settings(), within)?.topics(plan.names());
         let seen = look().map_err(|error| {
             let said = self.installation.mask(&error.to_string());
             match error {
@@ -104,9 +129,8 @@ impl Kafka {
             .collect()
     }
 
-    fn options(&self, site: &Site<'_>, plan: &TopicPlan) -> KafkaOptions {
-        let mut options = KafkaOptions::new(site.manifest.name.clone(), site.node, self.settings());
-        options.members = (0..site.workers).map(|n| names::member(site.node, n)).collect();
+    fn options(&self, manifest: &Manifest, node: &str, plan: &TopicPlan) -> KafkaOptions {
+        let mut options = KafkaOptions::new(manifest.name.clone(), node, self.settings());
         options.topics = plan.settings();
         options.replication = plan.replication_factor.map_or(-1, i32::from);
         options.create = match self.installation.topics.create {

@@ -22,7 +22,7 @@ pub mod watch;
 pub mod weather;
 
 pub use app::App;
-pub use patience::Patience;
+pub use patience::{Patience, away};
 
 use crate::failure::{Exit, Failure};
 use crate::ground::{Ground, Site, Standing, Unfit};
@@ -203,7 +203,11 @@ impl Drop for Host {
 /// Why the control plane does not start, with its code said once.
 fn refused(error: ControlError) -> Failure {
     let (code, said) = (error.code(), error.to_string());
-    Failure::new(code, Exit::Failed, said.replace(&format!("{code} "), ""))
+    let exit = match &error {
+        ControlError::Views(_) => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    Failure::new(code, exit, said.replace(&format!("{code} "), ""))
 }
 
 /// What a start makes first; all of it again when the log goes away in the middle.

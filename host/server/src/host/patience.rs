@@ -40,7 +40,7 @@ pub fn patiently<T>(patience: &dyn Patience, mut attempt: impl FnMut() -> Result
     }
 }
 
-fn away(why: &str) -> Failure {
+pub fn away(why: &str) -> Failure {
     let failure = Failure::new(
         codes::LOG_AWAY,
         Exit::Unreachable,

@@ -10,7 +10,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use fermata_core::control::{Parked as Which, RecordKey, Verb};
 use fermata_core::{StageName, codes};
-use fermata_runtime::parked::{self, ParkedKey};
+use fermata_runtime::parked::{ParkedKey, Wanted};
+use fermata_runtime::views::{ParkedAnswer, ViewFailure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,12 +33,13 @@ pub async fn list(State(app): Shared, raw: request::Query) -> Answer<Json<Value>
     let query = request::query(&raw)?;
     let (stage, limit) = parameters(&app, &query)?;
     blocking(move || {
-        let state = app.store.snapshot().map_err(unreadable)?.1;
-        let found = parked::keys(&*state, &app.manifest, stage.as_ref(), limit).map_err(unreadable)?;
-        app.settle()?;
+        let key = None;
+        let found = ask(&app, &Wanted { stage, key, limit })?;
         let records = crate::host::status::parked(&app);
-        let keys: Vec<Value> = found.iter().map(shape::parked_key).collect();
-        Ok(Json(json!({ "records": records, "parked": keys })))
+        let keys: Vec<Value> = found.queues.iter().map(|(key, _)| shape::parked_key(key)).collect();
+        Ok(Json(json!({
+            "records": records, "parked": keys, "partial": found.partial, "missing": found.missing,
+        })))
     })
     .await
 }
@@ -59,13 +61,17 @@ async fn show(app: std::sync::Arc<App>, key: String, raw: request::Query) -> Ans
     let (stage, limit) = parameters(&app, &query)?;
     let key = RecordKey::from(key);
     blocking(move || {
-        let state = app.store.snapshot().map_err(unreadable)?.1;
-        let found = parked::of_key(&*state, &app.manifest, stage.as_ref(), &key.0, limit).map_err(unreadable)?;
-        app.settle()?;
-        if found.is_empty() {
-            return Err(not_parked(&key, stage.as_ref()));
+        let wanted = Wanted {
+            stage,
+            key: Some(key.clone()),
+            limit,
+        };
+        let found = ask(&app, &wanted)?;
+        if found.queues.is_empty() {
+            return Err(not_parked(&key, wanted.stage.as_ref(), &found));
         }
         let queues: Vec<Value> = found
+            .queues
             .iter()
             .map(|(summary, records)| {
                 let mut queue = shape::parked_key(summary);
@@ -73,7 +79,9 @@ async fn show(app: std::sync::Arc<App>, key: String, raw: request::Query) -> Ans
                 queue
             })
             .collect();
-        Ok(Json(json!({ "key": key, "queues": queues })))
+        Ok(Json(json!({
+            "key": key, "queues": queues, "partial": found.partial, "missing": found.missing,
+        })))
     })
     .await
 }
@@ -128,25 +136,39 @@ fn which(app: &App, wish: &Wish) -> Answer<Which> {
 
 /// The key's queues; it is an error when there is none.
 fn queues(app: &App, which: &Which, key: &RecordKey) -> Answer<Vec<ParkedKey>> {
-    let state = app.store.snapshot().map_err(unreadable)?.1;
-    let found = parked::of_key(&*state, &app.manifest, which.stage.as_ref(), &key.0, 1).map_err(unreadable)?;
-    if found.is_empty() {
-        return Err(not_parked(key, which.stage.as_ref()));
+    let wanted = Wanted {
+        stage: which.stage.clone(),
+        key: Some(key.clone()),
+        limit: 1,
+    };
+    let found = ask(app, &wanted)?;
+    if found.queues.is_empty() {
+        return Err(not_parked(key, which.stage.as_ref(), &found));
     }
-    Ok(found.into_iter().map(|(queue, _)| queue).collect())
+    Ok(found.queues.into_iter().map(|(queue, _)| queue).collect())
 }
 
-fn not_parked(key: &RecordKey, stage: Option<&StageName>) -> Problem {
+/// Wherever the shards are held.
+fn ask(app: &App, wanted: &Wanted) -> Answer<ParkedAnswer> {
+    let refused = |e: ViewFailure| Problem::new(StatusCode::SERVICE_UNAVAILABLE, e.code(), e.to_string());
+    app.views.parked(wanted).map_err(refused)
+}
+
+fn not_parked(key: &RecordKey, stage: Option<&StageName>, found: &ParkedAnswer) -> Problem {
     let at = stage.map(|s| format!(" at stage {s}")).unwrap_or_default();
-    Problem::not_found(format!("key {key} is not parked{at}")).help("fermata parked list")
+    if found.missing.is_empty() {
+        return Problem::not_found(format!("key {key} is not parked{at}")).help("fermata parked list");
+    }
+    let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
+    let said = format!(
+        "whether key {key} is parked{at} cannot be told: shard {} does not answer",
+        missing.join(", ")
+    );
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, codes::HTTP_UNAVAILABLE, said).help("ask again in a moment")
 }
 
 fn parameters(app: &App, query: &BTreeMap<String, String>) -> Answer<(Option<StageName>, usize)> {
     let stage = query.get("stage").map(|name| commands::stage(app, name));
     let limit: Option<usize> = request::param(query, "limit")?;
     Ok((stage.transpose()?, limit.unwrap_or(PAGE).min(MAX_PAGE)))
-}
-
-fn unreadable(error: fermata_core::ports::StateError) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, codes::STATE_FAILED, error.to_string())
 }

@@ -127,6 +127,24 @@ fn version(id: &VersionId) -> Value {
     json!({ "digest": id.component.full(), "config": id.config.full() })
 }
 
+/// What keeps time from counting as probation; null: it counts, or there is none to serve.
+fn held(app: &App, deployment: &Deployment) -> Value {
+    if deployment.state() != DeploymentState::Probation {
+        return Value::Null;
+    }
+    if app.fold().paused.is_some() {
+        return json!({ "by": "pause", "because": "the pipeline is paused" });
+    }
+    let reports = app.nodes.reports();
+    let mut paused = reports
+        .iter()
+        .filter_map(|(shard, report)| Some((shard, report.tasks.get(&deployment.stage)?.paused.as_ref()?)));
+    paused.next().map_or(
+        Value::Null,
+        |(shard, why)| json!({ "by": "task", "because": format!("the task of shard {shard} is paused: {why}") }),
+    )
+}
+
 pub fn deployment(app: &App, deployment: &Deployment) -> Value {
     let state = |state: &DeploymentState| serde_json::to_value(state).unwrap_or_default();
     let states = deployment.states.iter();
@@ -154,6 +172,7 @@ pub fn deployment(app: &App, deployment: &Deployment) -> Value {
             .map(|(s, at)| json!({ "state": state(s), "at": instant(Timestamp(*at)) }))
             .collect::<Value>(),
         "probation_ms": deployment.probation_ms,
+        "held": held(app, deployment),
         "rolls_back": deployment.rolls_back,
         "tasks": tasks(&deployment.switched),
         "returned": tasks(&deployment.returned),

@@ -6,19 +6,37 @@ use super::world::{MANIFEST, name};
 use crate::board::{Board, ShardReport, TaskReport, WorkerEvent};
 use crate::control::{Controller, ControllerSpec, Flow, Fold, Preparing, Progress, append_command, start};
 use crate::nodes::{GONE, LEASE, NodeSpec, NodeState, SILENT};
-use crate::views::NoPeers;
+use crate::parked::Wanted;
+use crate::views::{PeerError, Peers, Question, Reply, Views};
+use crate::worker::lineage::{Source, Subject, Work};
+use crate::worker::overlay::Overlay;
+use crate::worker::quarantine::{Parked, Quarantine, namespace};
 use fermata_core::control::{Command, DeploymentState, Fact, Status, VERSION, Verb};
 use fermata_core::journal::Receipt;
 use fermata_core::manifest::{Manifest, parse};
 use fermata_core::names::Purpose;
-use fermata_core::ports::{Artifacts, Clock, NoProbe};
-use fermata_core::{Identity, Sequence, Shard, StageName, VersionId};
+use fermata_core::ports::{Artifacts, Clock, NoProbe, StateStore};
+use fermata_core::{Identity, Input, Offset, Sequence, Shard, StageName, Timestamp, VersionId};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// Every instance, by its address; those that are taken out do not answer.
+#[derive(Default)]
+struct Exchange(Mutex<BTreeMap<String, Arc<Views>>>);
+
+impl Peers for Exchange {
+    fn ask(&self, address: &str, question: &Question, _: Duration) -> Result<Reply, PeerError> {
+        let views = self.0.lock().get(address).cloned();
+        let views = views.ok_or_else(|| PeerError(format!("{address} does not answer")))?;
+        Ok(views.parts(question))
+    }
+}
+
 struct Company {
+    exchange: Arc<Exchange>,
     manifest: Arc<Manifest>,
     log: Arc<MemoryLog>,
     clock: Arc<TestClock>,
@@ -32,6 +50,7 @@ struct Member {
     board: Arc<Board>,
     controller: Controller,
     shelf: Arc<Shelf>,
+    store: Arc<MemoryStore>,
     /// Held by its one worker.
     shards: Vec<Shard>,
 }
@@ -41,6 +60,7 @@ impl Company {
     fn of_two() -> Self {
         let manifest = Arc::new(parse::parse("pipeline.toml", MANIFEST).expect("valid"));
         let mut company = Self {
+            exchange: Arc::default(),
             manifest,
             log: Arc::default(),
             clock: Arc::default(),
@@ -66,20 +86,23 @@ impl Company {
         let (board, controller) = start(ControllerSpec {
             manifest: self.manifest.clone(),
             log: self.log.clone(),
-            store,
+            store: store.clone(),
             clock: self.clock.clone(),
             executor: Arc::new(JsonExecutor::default()),
             artifacts: shelf.clone(),
             probe: Arc::new(NoProbe),
             preparing: Preparing::InStep,
             node: NodeSpec::named(node, Some(format!("http://{node}"))),
-            peers: Arc::new(NoPeers),
+            peers: self.exchange.clone(),
         })
         .expect("a start");
+        let views = controller.views();
+        self.exchange.0.lock().insert(format!("http://{node}"), views);
         self.members.push(Member {
             board,
             controller,
             shelf,
+            store,
             shards: Vec::new(),
         });
     }
@@ -539,4 +562,85 @@ fn a_new_leader_goes_on_with_what_the_last_one_left() {
             .iter()
             .any(|f| f.term == 2 && matches!(f.fact, Fact::Deployment { .. }))
     );
+}
+
+/// Parks a record of `key` in the state of an instance.
+fn park(member: &Member, shard: u32, key: &str) {
+    let (stage, shard) = (name("account"), Shard(shard));
+    let source = Source {
+        topic: "payment.inflight".parse().expect("a name"),
+        shard,
+        offset: Some(Offset(7)),
+        fused: false,
+    };
+    let input = Input {
+        port: "inflight".into(),
+        key: Some(key.to_owned().into()),
+        value: None,
+        headers: Vec::new(),
+        timestamp: Timestamp(1),
+        verdicts: Vec::new(),
+    };
+    let work = Work {
+        subject: Subject::Record {
+            input,
+            original: Vec::new(),
+        },
+        identity: Identity::from_header("payment.inflight/0/7"),
+        root: String::new(),
+        root_time: 0,
+        source: source.clone(),
+        trace: None,
+        refused: None,
+        again: None,
+    };
+    let namespace = namespace(&stage);
+    let state = member.store.snapshot().expect("a fake").1;
+    let quarantine = Quarantine {
+        namespace: &namespace,
+        state: &*state,
+        shard,
+    };
+    let mut overlay = Overlay::default();
+    let parked = Parked::of(&work, &source, 1, Timestamp(5));
+    quarantine.put(&mut overlay, key.as_bytes(), &parked).expect("a fake");
+    let mut changes = Vec::new();
+    overlay.drain(shard, &mut changes);
+    for change in changes {
+        let value = change.value.expect("nothing is deleted");
+        member
+            .store
+            .put((*change.namespace).clone(), shard, &change.key, &value);
+    }
+}
+
+#[test]
+fn parked_records_are_those_of_all_instances() {
+    let company = Company::of_two();
+    let [a, b] = &company.members[..] else { panic!("two") };
+    park(a, 0, "of-a");
+    park(b, 1, "of-b");
+    // What an instance does not hold is old there.
+    park(a, 1, "gone");
+    let list = |member: &Member, key: Option<&str>| {
+        let wanted = Wanted {
+            stage: None,
+            key: key.map(|key| key.to_owned().into()),
+            limit: 10,
+        };
+        let found = member.controller.views().parked(&wanted).expect("an answer");
+        let keys = found.queues.iter().map(|(queue, records)| {
+            assert_eq!((queue.records, records.len()), (1, 1));
+            String::from_utf8_lossy(&queue.key).into_owned()
+        });
+        (keys.collect::<Vec<_>>(), found.partial, found.missing)
+    };
+    for member in [a, b] {
+        let all = vec!["of-a".to_owned(), "of-b".to_owned()];
+        assert_eq!(list(member, None), (all, false, vec![]));
+        assert_eq!(list(member, Some("of-b")), (vec!["of-b".to_owned()], false, vec![]));
+        assert_eq!(list(member, Some("gone")), (vec![], false, vec![]));
+    }
+    company.exchange.0.lock().remove("http://b");
+    assert_eq!(list(a, None), (vec!["of-a".to_owned()], true, vec![Shard(1)]));
 }

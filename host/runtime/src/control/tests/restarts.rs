@@ -102,7 +102,7 @@ fn a_rollback_goes_on_after_a_restart() {
 }
 
 #[test]
-fn probation_time_goes_on_while_the_process_is_down() {
+fn probation_begins_anew_after_a_restart() {
     let mut world = World::new();
     world.deploy("account@1.1.0");
     world.settle();
@@ -112,6 +112,11 @@ fn probation_time_goes_on_while_the_process_is_down() {
     world.step();
     assert_eq!(world.state(1), Probation, "no shard has reported yet");
     world.workers();
+    world.step();
+    world.clock.advance(999);
+    world.step();
+    assert_eq!(world.state(1), Probation, "while nothing ran it served no time");
+    world.clock.advance(1);
     world.step();
     assert_eq!(world.state(1), Promoted);
 }

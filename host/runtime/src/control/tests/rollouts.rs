@@ -8,6 +8,7 @@ use fermata_core::codes;
 use fermata_core::control::DeploymentState::{
     Pausing, Prepared, Probation, Promoted, Proposed, Refused, RolledBack, Switching,
 };
+use fermata_core::control::{DeploymentState, Verb};
 use fermata_core::ports::Moment;
 
 #[test]
@@ -74,7 +75,63 @@ fn a_silent_shard_holds_promotion_back() {
     assert_eq!(world.state(1), Probation);
     world.report(Shard(1));
     world.step();
+    assert_eq!(world.state(1), Probation, "nobody knows how it fared meanwhile");
+    world.clock.advance(1_000);
+    world.step();
     assert_eq!(world.state(1), Promoted);
+}
+
+/// Lets a minute pass, step by step, and says where dep/1 is then.
+fn a_minute_later(world: &mut World) -> DeploymentState {
+    for _ in 0..60 {
+        world.clock.advance(1_000);
+        world.step();
+    }
+    world.state(1)
+}
+
+#[test]
+fn a_paused_pipeline_is_no_probation() {
+    let mut world = World::new();
+    world.deploy("account@1.1.0");
+    world.settle();
+    world.clock.advance(400);
+    world.step();
+    world.send(Verb::Pause);
+    world.settle();
+    assert_eq!(a_minute_later(&mut world), Probation);
+    world.send(Verb::Resume);
+    world.settle();
+    world.clock.advance(599);
+    world.step();
+    assert_eq!(
+        world.state(1),
+        Probation,
+        "what it had served before the pause counts, and no more"
+    );
+    world.clock.advance(1);
+    world.step();
+    assert_eq!(world.state(1), Promoted);
+}
+
+#[test]
+fn a_task_that_stands_still_is_no_probation() {
+    let mut world = World::new();
+    world.deploy("account@1.1.0");
+    world.settle();
+    let of_shard = |world: &World| world.board.reports()[&Shard(1)].clone();
+    let mut stuck = of_shard(&world);
+    let task = stuck.tasks.get_mut(&name("account")).expect("it runs there");
+    task.paused = Some("it did not end".into());
+    world.board.report(Shard(1), stuck);
+    assert_eq!(a_minute_later(&mut world), Probation);
+    // That of another stage is not its fault.
+    let mut going = of_shard(&world);
+    for (stage, task) in &mut going.tasks {
+        task.paused = (*stage != name("account")).then(|| "another".into());
+    }
+    world.board.report(Shard(1), going);
+    assert_eq!(a_minute_later(&mut world), Promoted);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use fermata_core::ports::{Artifacts, Executor, LogError};
 
+pub use self::state::MemoryState;
 use self::task::{Replayed, Stopped};
 use self::versions::Versions;
 use super::VerifySpec;

@@ -4,8 +4,8 @@ mod corrupt;
 mod live;
 mod memory;
 mod replay;
-mod stages;
-mod story;
+pub(crate) mod stages;
+pub(crate) mod story;
 mod views;
 
 use super::{Report, VerifySpec, ViewSource, verify};

@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 const GATHERED_BYTES: usize = 4 << 20;
 /// Between two looks at the end of a topic.
 const SHOWN_LOOK: Duration = Duration::from_millis(1);
-/// Member name under which the log itself appends; workers are numbers.
-const MEMBER: &str = "log";
+/// Under which name the log itself appends; workers are numbers.
+pub(crate) fn member(node: &str) -> String {
+    format!("{node}.log")
+}
 
 struct Request {
     records: Vec<NewRecord>,
@@ -99,7 +101,7 @@ impl Turns {
         let mut lanes = match self.lanes.take() {
             Some(lanes) => lanes,
             None => {
-                let member = format!("{}.{MEMBER}", self.shared.options.node);
+                let member = member(&self.shared.options.node);
                 Lanes::open(&self.shared, &member, true)?
             }
         };
@@ -157,7 +159,9 @@ impl Turns {
 
     /// Nothing of it happened.
     fn give_up(&self, lanes: &mut Lanes, failed: Failed, deadline: Instant) -> LogError {
-        let broken = matches!(failed, Failed::Broken { .. });
+        // A producer whose record was refused for its size cannot go on in that partition (its numbers have a gap).
+        let spent = matches!(&failed, Failed::Abort { code, .. } if Lane::hopeless(*code));
+        let broken = spent || matches!(failed, Failed::Broken { .. });
         let aborted = !broken && lanes.current().is_some_and(|lane| lane.abort(deadline).is_ok());
         if !aborted {
             lanes.discard();

@@ -10,7 +10,7 @@ const RATE: u32 = 100;
 const SOME: usize = 200;
 
 /// Names of the instances that are alive, with the number of shards of each.
-fn nodes(server: &Server) -> Vec<(String, usize)> {
+pub(super) fn nodes(server: &Server) -> Vec<(String, usize)> {
     let found = server.cli().json(&["nodes", "list"]);
     let alive = found["nodes"].as_array().expect("a list").iter();
     let alive = alive.filter(|node| node["state"] != "Gone" && node["state"] != "Silent");
@@ -23,7 +23,7 @@ fn nodes(server: &Server) -> Vec<(String, usize)> {
 }
 
 /// Waits until each of these answers that these instances hold so many shards.
-fn held(servers: &[&Server], wanted: &[(&str, usize)]) {
+pub(super) fn held(servers: &[&Server], wanted: &[(&str, usize)]) {
     let wanted: Vec<(String, usize)> = wanted.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
     for server in servers {
         until("the instances hold what they should", 2 * PATIENCE, || {
@@ -38,7 +38,7 @@ fn held(servers: &[&Server], wanted: &[(&str, usize)]) {
 }
 
 /// Every shard has a part in the answer.
-fn whole(server: &Server, view: &[&str]) -> Value {
+pub(super) fn whole(server: &Server, view: &[&str]) -> Value {
     until("a whole answer", PATIENCE, || {
         let answer = server.cli().json(&[&["view", "get"], view].concat());
         if answer["partial"] == false {

@@ -37,6 +37,8 @@ pub(super) struct Company {
     pub heard: BTreeMap<Uuid, u64>,
     /// The lead was lost to another under this hold of shard 0, then.
     pub deposed: Option<(u64, Duration)>,
+    /// When the topics were last looked at (monotonic), and in which term.
+    pub looked_at_topics: Option<(Duration, u64)>,
     /// When this instance first knew that it should give its shards away (monotonic).
     pub evacuating: Option<Duration>,
 }
@@ -123,6 +125,7 @@ impl Controller {
         self.hear_nodes()?;
         self.catch_up()?;
         self.take_or_give_the_lead()?;
+        self.look_at_topics()?;
         match self.role {
             Role::Leads => self.act()?,
             Role::Follows => self.follow()?,

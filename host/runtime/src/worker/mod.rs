@@ -20,6 +20,7 @@ mod publish;
 pub mod quarantine;
 mod restore;
 pub mod scanning;
+mod settling;
 pub mod shard;
 mod standby;
 mod suspicion;
@@ -125,6 +126,7 @@ pub struct Worker {
     idle: bool,
     /// The reports on the board are older than the tasks.
     stale_reports: bool,
+    quiet: settling::Quiet,
     /// The lease is over: nothing is read.
     suspended: bool,
     /// Why the last step got no answer from the log.
@@ -168,6 +170,7 @@ impl Worker {
             fresh_cutover: false,
             idle: false,
             stale_reports: false,
+            quiet: settling::Quiet::default(),
             suspended: false,
             away: None,
             spec,
@@ -273,6 +276,7 @@ impl Worker {
         self.make_sure()?;
         let unparked = self.unpark()?;
         self.tick_due()?;
+        self.settle_positions()?;
         let gathered = self.gather(if switched || unparked || self.batch.open {
             Duration::ZERO
         } else {

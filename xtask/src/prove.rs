@@ -37,9 +37,81 @@ const PROOFS: &[Proof] = &[
         count: 100_000,
         what: "seeds on the simulated log",
     },
+    Proof {
+        test: "kafka::kills::kills_of_the_only_instance_lose_nothing_and_double_nothing",
+        variable: "FERMATA_KAFKA_KILLS",
+        count: 60,
+        what: "SIGKILLs of the only instance on Kafka",
+    },
+    Proof {
+        test: "kafka::kills::kills_of_one_of_three_instances_lose_nothing_and_double_nothing",
+        variable: "FERMATA_KAFKA_KILLS",
+        count: 60,
+        what: "SIGKILLs of one of three instances on Kafka",
+    },
+    Proof {
+        test: "kafka::swaps::a_kill_in_the_middle_of_a_swap_leaves_one_digest_on_each_position",
+        variable: "FERMATA_KAFKA_SWAPS",
+        count: 10,
+        what: "swaps on three instances on Kafka, one killed in the middle of each",
+    },
+    Proof {
+        test: "kafka::zombies::a_zombie_commits_nothing_that_its_successor_has_done",
+        variable: "FERMATA_KAFKA_ZOMBIES",
+        count: 10,
+        what: "instances asleep until others had taken over",
+    },
+    Proof {
+        test: "kafka::zombies::an_instance_that_slept_past_its_session_goes_on_where_it_was",
+        variable: "FERMATA_KAFKA_ZOMBIES",
+        count: 10,
+        what: "sleeps past the session of the only instance",
+    },
+    Proof {
+        test: "kafka::brokers::a_broker_that_restarts_or_is_killed_costs_time_and_nothing_else",
+        variable: "FERMATA_KAFKA_BROKERS",
+        count: 10,
+        what: "restarts and as many SIGKILLs of the only broker",
+    },
+    Proof {
+        test: "kafka::brokers::a_leader_that_is_killed_hands_over_to_another",
+        variable: "FERMATA_KAFKA_BROKERS",
+        count: 10,
+        what: "leaders of three brokers killed",
+    },
+    Proof {
+        test: "kafka::cuts::a_cut_at_any_request_of_a_transaction_loses_nothing_and_doubles_nothing",
+        variable: "FERMATA_KAFKA_CUTS",
+        count: 8,
+        what: "rounds of cuts and delays at each request of a transaction",
+    },
+    Proof {
+        test: "kafka::cuts::a_cut_at_any_request_of_a_start_loses_nothing_and_doubles_nothing",
+        variable: "FERMATA_KAFKA_CUTS",
+        count: 4,
+        what: "rounds of cuts at each request of a start",
+    },
+    Proof {
+        test: "kafka::storms::instances_that_come_and_go_lose_nothing_and_double_nothing",
+        variable: "FERMATA_KAFKA_STORM",
+        count: 60,
+        what: "instances that came and went",
+    },
+    Proof {
+        test: "kafka::disks::a_disk_that_was_wiped_is_filled_again_from_the_changelogs",
+        variable: "FERMATA_KAFKA_DISKS",
+        count: 10,
+        what: "disks wiped",
+    },
+    Proof {
+        test: "kafka::disks::a_store_of_an_older_day_is_brought_up_to_date",
+        variable: "FERMATA_KAFKA_DISKS",
+        count: 10,
+        what: "stores put back from an older day",
+    },
 ];
 
-/// Run the long proofs (200 swaps, 54 kills, 100,000 seeds) and print what they found
+/// Run the long proofs (200 swaps, 54 kills, 100,000 seeds, faults on Kafka) and print what they found
 #[derive(clap::Args)]
 pub struct Args {
     /// Seeds of the simulation, in place of 100,000

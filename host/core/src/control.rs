@@ -1,8 +1,9 @@
 //! Commands (wishes, on `<pipeline>.control`) and facts (on `<pipeline>.status`), as JSON on the log.
 
-use crate::{Digest, Shard, StageName, VersionId};
+use crate::{Digest, Shard, StageName, TopicName, VersionId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Version of both formats.
@@ -234,6 +235,10 @@ pub enum Fact {
         incarnation: Uuid,
         by: String,
         timeout_ms: u64,
+    },
+    /// What the log calls the topics whose offsets this pipeline keeps, all of them.
+    Topics {
+        identities: BTreeMap<TopicName, String>,
     },
     /// It holds none any more, or is gone.
     Evacuated {

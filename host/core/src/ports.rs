@@ -14,7 +14,7 @@ use crate::outcome::{Due, Fault, Input, Outcome};
 use crate::validation::{Attached, ValidatorVersion};
 use crate::{CommitId, Digest, NewRecord, Offset, Record, Sequence, Shard, StageName, Timestamp, TopicName, VersionId};
 use bytes::Bytes;
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, collections::BTreeMap, sync::Arc, time::Duration};
 
 // ---------------------------------------------------------------- the log
 
@@ -48,6 +48,11 @@ pub trait Log: Send + Sync {
     /// Makes missing topics; a topic that exists with another partition count is [`LogError::PartitionCount`].
     fn ensure(&self, topics: &[TopicSpec]) -> Result<(), LogError>;
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError>;
+    /// Where topics can be deleted and made anew: what tells each of these from another of its name. Offsets of the one
+    /// mean nothing in the other. What does not exist has none.
+    fn identities(&self, _topics: &[TopicName]) -> Result<BTreeMap<TopicName, String>, LogError> {
+        Ok(BTreeMap::new())
+    }
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError>;
     /// Up to `limit` committed records from `from` on (gaps skipped), in order. Empty: nothing there yet.
     fn read(&self, topic: &TopicName, shard: Shard, from: Offset, limit: usize) -> Result<Vec<Record>, LogError>;

@@ -110,6 +110,12 @@ impl Admin {
         LogError::Fatal(format!("{topics}: the topic {topic} cannot be made ({code}): {remedy}"))
     }
 
+    /// What the cluster calls topics, whatever their names. One that does not exist has none.
+    pub fn identities(&self, topics: &[TopicName]) -> Result<BTreeMap<TopicName, String>, LogError> {
+        let found = crate::identities::ask(self.client.inner(), topics, self.within);
+        found.map_err(|e| fault::explain("asking which topics these are", &e, &self.health))
+    }
+
     /// The configuration of topics that exist, defaults included.
     pub fn configs<'a>(
         &self,

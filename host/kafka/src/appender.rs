@@ -16,12 +16,9 @@ use std::time::{Duration, Instant};
 const GATHERED_BYTES: usize = 4 << 20;
 /// Between two looks at the end of a topic.
 const SHOWN_LOOK: Duration = Duration::from_millis(1);
-/// Member name under which the log itself appends; workers are numbers.
-const MEMBER: &str = "log";
-
-/// Its name among the members of the node.
+/// Under which name the log itself appends; workers are numbers.
 pub(crate) fn member(node: &str) -> String {
-    format!("{node}.{MEMBER}")
+    format!("{node}.log")
 }
 
 struct Request {
@@ -162,7 +159,9 @@ impl Turns {
 
     /// Nothing of it happened.
     fn give_up(&self, lanes: &mut Lanes, failed: Failed, deadline: Instant) -> LogError {
-        let broken = matches!(failed, Failed::Broken { .. });
+        // A producer whose record was refused for its size cannot go on in that partition (its numbers have a gap).
+        let spent = matches!(&failed, Failed::Abort { code, .. } if Lane::hopeless(*code));
+        let broken = spent || matches!(failed, Failed::Broken { .. });
         let aborted = !broken && lanes.current().is_some_and(|lane| lane.abort(deadline).is_ok());
         if !aborted {
             lanes.discard();

@@ -5,7 +5,7 @@ use crate::ends::{Ends, hear};
 use crate::fault;
 use crate::health::Health;
 use crate::{CreateTopics, KafkaOptions};
-use fermata_core::topics::fits;
+use fermata_core::topics::{CLEANUP, fits};
 use fermata_core::{
     NewRecord, TopicName, codes,
     ports::{LogError, TopicSpec},
@@ -54,6 +54,14 @@ pub struct Difference {
     /// `None`: the brokers do not know such a setting.
     pub found: Option<String>,
     pub expected: String,
+}
+
+impl Difference {
+    /// Compaction takes records away that nobody has read yet, and age what must stay for ever: no pipeline can run on
+    /// that, whoever made the topic.
+    fn loses(&self) -> bool {
+        self.name == CLEANUP
+    }
 }
 
 impl fmt::Display for Difference {
@@ -217,8 +225,15 @@ impl Catalogue {
             // How large records may be is worth knowing all the same, where it may be asked.
             drop(self.differences(topics, options));
         } else {
-            let differences = self.differences(topics, options)?;
-            if let (CreateTopics::Verify, [first, rest @ ..]) = (options.create, &differences[..]) {
+            let mut differences = self.differences(topics, options)?;
+            if options.create == CreateTopics::Auto {
+                let (fatal, theirs) = differences.into_iter().partition(Difference::loses);
+                for difference in theirs {
+                    tracing::warn!("the topic {difference}; it is left as it is");
+                }
+                differences = fatal;
+            }
+            if let [first, rest @ ..] = &differences[..] {
                 let more = if rest.is_empty() {
                     String::new()
                 } else {
@@ -232,9 +247,6 @@ impl Catalogue {
                     first.name,
                     first.expected
                 )));
-            }
-            for difference in differences {
-                tracing::warn!("the topic {difference}; it is left as it is");
             }
         }
         for spec in topics {
@@ -284,6 +296,10 @@ impl Catalogue {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    pub fn identities(&self, topics: &[TopicName]) -> Result<BTreeMap<TopicName, String>, LogError> {
+        self.admin.identities(topics)
     }
 
     /// Where topics that exist are configured otherwise than the options ask.

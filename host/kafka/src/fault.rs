@@ -47,7 +47,11 @@ pub(crate) fn unknown_topic(code: Code) -> bool {
 
 /// What `doing` failed with.
 pub(crate) fn explain(doing: &str, error: &KafkaError, health: &Health) -> LogError {
-    let code = error.rdkafka_error_code();
+    let code = match error {
+        // The wrapper keeps the code of an answer to an administrator to itself.
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    };
     // A time-out tells nothing; what the connections met does.
     for found in [code, health.unwelcome()].into_iter().flatten() {
         if let Some(remedy) = refusal(found) {
@@ -86,5 +90,15 @@ mod tests {
         health.welcome.store(true, std::sync::atomic::Ordering::Relaxed);
         let said = explain("asking", &late, &health);
         assert!(matches!(&said, LogError::Away(text) if text.contains("SASL")), "{said}");
+    }
+
+    #[test]
+    fn a_right_that_an_administrator_lacks_is_said_and_not_waited_for() {
+        let refused = KafkaError::AdminOp(Code::TopicAuthorizationFailed);
+        let said = explain("making the topic a", &refused, &Health::default());
+        assert!(
+            matches!(&said, LogError::Fatal(text) if text.contains(codes::LOG_KAFKA_RIGHTS) && text.contains("acls")),
+            "{said}"
+        );
     }
 }

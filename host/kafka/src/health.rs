@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(crate) struct Health {
     trouble: Mutex<Option<Trouble>>,
+    /// When trouble of each kind was last told to the log of this process.
+    told: Mutex<Vec<(Option<RDKafkaErrorCode>, Instant)>>,
     /// The brokers have let this process in before.
     pub welcome: AtomicBool,
 }
@@ -20,8 +22,6 @@ struct Trouble {
     at: Instant,
     code: Option<RDKafkaErrorCode>,
     text: String,
-    /// Told to the log of this process last; the same again is told at intervals only.
-    told: Instant,
 }
 
 /// The same trouble is logged once in so long.
@@ -31,19 +31,26 @@ const FRESH: Duration = Duration::from_secs(60);
 
 impl Health {
     pub fn note(&self, code: Option<RDKafkaErrorCode>, text: &str) {
-        let mut trouble = self.trouble.lock();
         let now = Instant::now();
-        let told = trouble.as_ref().filter(|t| t.code == code).map(|t| t.told);
-        let again = told.filter(|told| now.duration_since(*told) < TOLD_EVERY);
-        if again.is_none() {
+        if self.is_news(code, now) {
             tracing::warn!("Kafka: {text}");
         }
-        *trouble = Some(Trouble {
+        *self.trouble.lock() = Some(Trouble {
             at: now,
             code,
             text: text.to_owned(),
-            told: again.unwrap_or(now),
         });
+    }
+
+    /// Kinds of trouble take turns while brokers are away: each is told at intervals only.
+    fn is_news(&self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+        let mut told = self.told.lock();
+        told.retain(|(_, at)| now.duration_since(*at) < TOLD_EVERY);
+        let news = told.iter().all(|(known, _)| *known != code);
+        if news {
+            told.push((code, now));
+        }
+        news
     }
 
     /// "; librdkafka said ... 3 s ago", or nothing.

@@ -14,6 +14,7 @@ mod ends;
 mod fault;
 mod flush;
 mod health;
+mod identities;
 pub mod inspect;
 mod lane;
 mod lanes;

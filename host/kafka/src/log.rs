@@ -14,6 +14,7 @@ use fermata_core::ports::{Appended, Bounds, Log, LogError, Session, SessionSpec,
 use fermata_core::{CommitId, NewRecord, Offset, Record, Shard, TopicName, codes};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -107,6 +108,10 @@ impl Log for KafkaLog {
 
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError> {
         self.shared.catalogue.topics()
+    }
+
+    fn identities(&self, topics: &[TopicName]) -> Result<BTreeMap<TopicName, String>, LogError> {
+        self.shared.catalogue.identities(topics)
     }
 
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {

@@ -97,6 +97,33 @@ impl Client {
         Some((found.state().to_owned(), found.members().len()))
     }
 
+    /// Partitions of a topic in which a group stands below what a committed reader may read, and by how much.
+    pub fn behind(&self, group: &str, topic: &str) -> Vec<(i32, i64)> {
+        let consumer: BaseConsumer<Quiet> = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .create_with_context(Quiet)
+            .expect("the settings are librdkafka's");
+        let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("a broker answers");
+        let partitions = metadata.topics().iter().flat_map(|t| t.partitions());
+        let mut all = TopicPartitionList::new();
+        partitions.for_each(|p| drop(all.add_partition(topic, p.id())));
+        let stands = consumer
+            .committed_offsets(all, ANSWER)
+            .expect("the coordinator answers");
+        let behind = stands.elements().into_iter().map(|place| {
+            let ends = consumer.fetch_watermarks(topic, place.partition(), ANSWER);
+            let (_, end) = ends.expect("a broker answers");
+            let at = match place.offset() {
+                Offset::Offset(at) => at,
+                _ => 0,
+            };
+            (place.partition(), end - at)
+        });
+        behind.filter(|(_, left)| *left > 0).collect()
+    }
+
     /// Every committed record of a topic, up to what is its end now.
     pub fn read(&self, topic: &str) -> Vec<Plain> {
         let metadata = self

@@ -209,7 +209,7 @@ impl Node {
             .collect();
         format!(
             "node = {{ id = {:?} }}\nlog = {{ kind = \"kafka\" }}\ntopics = {{ create = {:?} }}\n\
-             [kafka]\n\"bootstrap.servers\" = {:?}\n{settings}",
+             auth = {{ peer-secret = \"of one scene\" }}\n[kafka]\n\"bootstrap.servers\" = {:?}\n{settings}",
             self.name, self.create, self.bootstrap
         )
     }

@@ -39,6 +39,8 @@ struct Seen {
     ended: usize,
     last_end: Option<Instant>,
     longest_gap: Duration,
+    /// The last decision about a payment at the head of each shard, and the longest time between two.
+    heads: BTreeMap<i32, (Instant, Duration)>,
     /// Records whose value is no JSON object with an id.
     unread: Vec<String>,
     /// Next position of each partition.
@@ -122,8 +124,17 @@ impl Witness {
     /// Counts gaps from now on.
     pub fn reset_gap(&self) {
         let mut seen = self.seen.lock();
+        let now = Instant::now();
         seen.longest_gap = Duration::ZERO;
-        seen.last_end = Some(Instant::now());
+        seen.last_end = Some(now);
+        seen.heads.values_mut().for_each(|head| *head = (now, Duration::ZERO));
+    }
+
+    /// The longest time in which one shard took no payment in: what a move of it costs. An open one counts.
+    pub fn longest_pause(&self) -> Duration {
+        let seen = self.seen.lock();
+        let pauses = seen.heads.values().map(|(last, longest)| last.elapsed().max(*longest));
+        pauses.max().unwrap_or_default()
     }
 
     /// Reads on to what is the end of every topic now.
@@ -184,18 +195,25 @@ fn watch(consumer: &BaseConsumer<Quiet>, seen: &Mutex<Seen>, stop: &AtomicBool, 
         let id = value.as_ref().and_then(|v| v["id"].as_str()).map(str::to_owned);
         let place = (record.topic().to_owned(), record.partition());
         let mut seen = seen.lock();
+        let shard = record.partition();
         seen.reached.insert(place, record.offset() + 1);
         let Some(id) = id else {
             seen.unread
                 .push(format!("{}/{}/{}", record.topic(), record.partition(), record.offset()));
             continue;
         };
-        seen.note(&record.topic()[skip..], id);
+        seen.note(&record.topic()[skip..], shard, id);
     }
 }
 
 impl Seen {
-    fn note(&mut self, topic: &str, id: String) {
+    fn note(&mut self, topic: &str, shard: i32, id: String) {
+        if matches!(topic, "payment.accepted" | "payment.rejected") {
+            let now = Instant::now();
+            let (last, longest) = self.heads.entry(shard).or_insert((now, Duration::ZERO));
+            *longest = (*longest).max(now - *last);
+            *last = now;
+        }
         let fate = self.fates.entry(id).or_default();
         let before = fate.ends();
         match topic {

@@ -1,7 +1,7 @@
 //! Several workers of a process share its store, and one may hear late what the others know.
 
 use super::ground::{Ground, SHARD, pipeline};
-use fermata_core::ports::{StateRead, StateStore};
+use fermata_core::ports::{Restored, StateRead, StateStore};
 use fermata_core::{CommitId, Sequence, changelog};
 use fermata_store::Local;
 use fermata_tests::simulated::{entry, note};
@@ -70,6 +70,28 @@ fn a_late_answer_changes_nothing() {
     old.apply(late.id, &late.changes).expect("known already");
     assert_eq!(k(&local, &ground).as_deref(), Some("newer"));
     new.apply(made.id, &made.changes).expect("once more is nothing");
+    ground.assert_same(&local);
+}
+
+/// The answer comes while the shard's next owner, another worker here, restores what it is about.
+#[test]
+fn a_late_answer_into_a_restoration_is_left_to_it() {
+    let mut ground = Ground::new(1);
+    let local = ground.open("a");
+    let (old, new) = (worker(&local), worker(&local));
+    ground.restore(&*old);
+    let late = ground.commit("k", Some("late"));
+    let next = ground.writer.sequence(SHARD).next();
+    let under_way = new.restore(SHARD, next, Duration::from_secs(1)).expect("it reads");
+    assert_ne!(
+        under_way,
+        Restored::Ready,
+        "the journal shows what the changelogs do not"
+    );
+    old.apply(late.id, &late.changes).expect("it is being read");
+    ground.commit("k", Some("newer"));
+    ground.restore(&*new);
+    assert_eq!(k(&local, &ground).as_deref(), Some("newer"));
     ground.assert_same(&local);
 }
 

@@ -7,7 +7,6 @@ use fermata_store::local::DATABASE;
 use fermata_store::surgery::PowerCut;
 use fermata_tests::simulated::{Faults, Made, entry, note};
 use std::sync::Arc;
-use std::time::Duration;
 
 fn tend(local: &fermata_store::Local) {
     for _ in 0..3 {

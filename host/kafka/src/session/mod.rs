@@ -12,6 +12,7 @@ mod member;
 mod polling;
 mod resolving;
 mod token;
+mod vanished;
 mod watchdog;
 
 use crate::Place;

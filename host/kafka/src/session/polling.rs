@@ -1,6 +1,6 @@
 //! Changes of the group, and records.
 
-use super::{Coming, KafkaSession, member::Change};
+use super::{Coming, KafkaSession, member::Change, vanished};
 use crate::{convert, fault};
 use fermata_core::ports::{LogError, Polled};
 use fermata_core::{Shard, TopicName, codes};
@@ -15,6 +15,11 @@ use std::time::Duration;
 impl KafkaSession {
     pub(super) fn poll_group(&mut self, max_wait: Duration, max_records: usize) -> Result<Polled, LogError> {
         self.stood.clear();
+        if self.open.is_none() {
+            // What a broken lane left open ends with the next producer of its id. A next transaction may never come: it
+            // may wait for what that hides.
+            self.lanes.mend(&self.shared)?;
+        }
         if std::mem::take(&mut self.leaving) {
             self.give_back()?;
         }
@@ -93,8 +98,12 @@ impl KafkaSession {
         let Some(name) = self.member.group_metadata() else {
             return Err(self.fenced(format!("{doing}: the member is in no group")));
         };
+        let shards: BTreeSet<Shard> = shards.into_iter().map(|(shard, _)| shard).collect();
+        if !shards.is_empty() {
+            vanished::release(&self.shared, &self.spec.group, &self.spec.member, self.places(&shards));
+        }
         self.coming = Some(Coming {
-            shards: shards.into_iter().map(|(shard, _)| shard).collect(),
+            shards,
             name: Arc::new(name),
         });
         Ok(())
@@ -140,10 +149,12 @@ impl KafkaSession {
     /// Takes over everything that has come; waits for the first only. Polls at least once: the group is to be heard.
     fn take_over(&mut self, mut wait: Duration) -> Result<(), LogError> {
         let mut first = true;
+        let (mut down, mut came) = (None, false);
         while std::mem::take(&mut first) || !self.cursors.full() && !self.member.changes() {
             let failed = match self.member.poll(std::mem::take(&mut wait)) {
-                None => return Ok(()),
+                None => break,
                 Some(Ok(message)) => {
+                    came = true;
                     let (shard, offset) = (convert::shard(message.partition()), convert::offset(message.offset()));
                     if self.cursors.wants(message.topic(), shard, offset)
                         && let Some(topic) = self.cursors.name(message.topic())
@@ -156,9 +167,19 @@ impl KafkaSession {
                 }
                 Some(Err(failed)) => failed,
             };
-            self.failed(&failed)?;
+            // It is told again and again while it lasts, and the last of it is heard when it is long over: all of it is
+            // one absence.
+            if failed.rdkafka_error_code() == Some(Code::AllBrokersDown) {
+                down = Some(failed);
+            } else {
+                self.failed(&failed)?;
+            }
         }
-        Ok(())
+        // A change of the group is heard first: it is behind many of these, and they come on.
+        match down.filter(|_| !came && !self.member.changes()) {
+            Some(error) => Err(self.shared.explain("reading the shards", &error)),
+            None => Ok(()),
+        }
     }
 
     fn failed(&mut self, error: &KafkaError) -> Result<(), LogError> {
@@ -170,7 +191,6 @@ impl KafkaSession {
             Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => self.out_of_range(),
             Some(code) if fault::unknown_topic(code) => self.vanished(),
             Some(code) if fault::refusal(code).is_some() => Err(self.shared.explain(doing, error)),
-            Some(Code::AllBrokersDown) => Err(self.shared.explain(doing, error)),
             // Connections come and go, and librdkafka sees to them.
             _ => Ok(()),
         }

@@ -67,7 +67,7 @@ impl KafkaSession {
         }
     }
 
-    fn places(&self, shards: &BTreeSet<Shard>) -> Vec<Place> {
+    pub(super) fn places(&self, shards: &BTreeSet<Shard>) -> Vec<Place> {
         let of = |topic: &TopicName| shards.iter().map(|s| (topic.clone(), *s)).collect::<Vec<_>>();
         self.spec.topics.iter().flat_map(of).collect()
     }

@@ -4,6 +4,9 @@
 use fermata_core::Offset;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// What each token begins with.
+const MARK: &str = "fermata";
+
 /// A position of the group and the token of the transaction that committed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stood {
@@ -27,12 +30,19 @@ impl Tokens {
     }
     pub fn next(&mut self, member: &str) -> String {
         self.number += 1;
-        format!("fermata {member} {} {}", self.incarnation, self.number)
+        format!("{MARK} {member} {} {}", self.incarnation, self.number)
     }
     /// Whether a transaction of this session put it there.
     pub fn own(&self, token: &str) -> bool {
         token.split(' ').nth(2) == Some(self.incarnation.as_str())
     }
+}
+
+/// Who put a position there.
+pub(super) fn member(token: &str) -> Option<&str> {
+    let mut words = token.split(' ');
+    words.next().filter(|first| *first == MARK)?;
+    words.next().filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -46,5 +56,9 @@ mod tests {
         assert!(a != b && b != c);
         assert!(one.own(&a) && one.own(&b) && two.own(&c));
         assert!(!one.own("") && !one.own("somebody else's"));
+        assert_eq!(
+            (member(&a), member(""), member("another 1")),
+            (Some("node.0"), None, None)
+        );
     }
 }

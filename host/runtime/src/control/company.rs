@@ -39,6 +39,8 @@ pub(super) struct Company {
     pub deposed: Option<(u64, Duration)>,
     /// Every view that the manifest of this instance asks for is answered by what the others run.
     pub views_answered: bool,
+    /// When the topics were last looked at (monotonic), and in which term.
+    pub looked_at_topics: Option<(Duration, u64)>,
     /// When this instance first knew that it should give its shards away (monotonic).
     pub evacuating: Option<Duration>,
 }
@@ -125,6 +127,7 @@ impl Controller {
         self.hear_nodes()?;
         self.catch_up()?;
         self.take_or_give_the_lead()?;
+        self.look_at_topics()?;
         match self.role {
             Role::Leads => self.act()?,
             Role::Follows => self.follow()?,

@@ -1,9 +1,9 @@
 //! Why the control plane cannot start or go on, and why a command or a candidate is refused.
 
 use super::asked::Unanswered;
-use fermata_core::StageName;
 use fermata_core::codes;
 use fermata_core::ports::{ArtifactError, LogError, PrepareError};
+use fermata_core::{StageName, TopicName};
 
 /// The control plane cannot start, or the process should stop.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,22 @@ pub enum ControlError {
     /// Facts of this process are void from now on: it must stop.
     #[error("another process decides for this pipeline (term {theirs}, this one had term {own}): this one stops")]
     Deposed { own: u64, theirs: u64 },
+    /// What is kept of it belongs to a topic that is gone.
+    #[error(
+        "topic {topic} was deleted and made anew: it is {found}, and the pipeline's positions belong to {known}. Restore \
+         the old one from a copy, or begin under a new pipeline name"
+    )]
+    Anew {
+        topic: TopicName,
+        known: String,
+        found: String,
+    },
+    /// Journals say that tasks have run, and no fact says what they ran.
+    #[error(
+        "topic {topic} has no facts, though tasks have run: it was deleted and made anew. Restore it from a copy, or \
+         begin under a new pipeline name"
+    )]
+    NoFacts { topic: TopicName },
     /// A worker met something that it cannot get over: the process should stop.
     #[error("worker {worker} stopped: {because}")]
     Worker { worker: usize, because: String },
@@ -29,6 +45,7 @@ impl ControlError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Log(LogError::PartitionCount { .. }) => codes::LOG_PARTITIONS,
+            Self::Anew { .. } | Self::NoFacts { .. } => codes::LOG_KAFKA_POSITION,
             Self::Deposed { .. } => codes::CONTROL_DEPOSED,
             Self::Log(_) | Self::Worker { .. } => codes::LOG_FAILED,
             Self::Stage { refusal, .. } => refusal.code,

@@ -7,6 +7,7 @@ pub use parts::{AtFault, CommandOutcome, Drain, DrainEnd, Evacuation, Live, Orde
 
 use super::deployment::{Cutover, Deployment};
 use fermata_core::StageName;
+use fermata_core::TopicName;
 use fermata_core::codes;
 use fermata_core::control::{DeploymentState, Fact, Status};
 use serde::Serialize;
@@ -39,6 +40,9 @@ pub struct Fold {
     /// Instances that give their shards away, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub evacuating: BTreeMap<String, Evacuation>,
+    /// What the log calls the topics whose offsets are kept.
+    #[serde(skip)]
+    pub topics: BTreeMap<TopicName, String>,
     /// What came of each command. Every command that was met has an entry.
     #[serde(skip)]
     pub outcomes: BTreeMap<Uuid, CommandOutcome>,
@@ -71,6 +75,10 @@ impl Fold {
         let mut deployment = None;
         let progress = match fact {
             Fact::Leading => return,
+            Fact::Topics { identities } => {
+                self.topics = identities;
+                return;
+            }
             Fact::Started { stages } => {
                 for (stage, version) in stages {
                     let begun = Live {
@@ -244,7 +252,7 @@ impl Fold {
             Fact::Resumed { .. } => self.paused.is_some(),
             Fact::Unparking { .. } | Fact::Unparked { .. } => true,
             Fact::AtFault { .. } | Fact::Retried { .. } => true,
-            Fact::Leading | Fact::Switched { .. } | Fact::Refused { .. } => false,
+            Fact::Leading | Fact::Topics { .. } | Fact::Switched { .. } | Fact::Refused { .. } => false,
             Fact::Evacuating { .. } | Fact::Evacuated { .. } => false,
             Fact::Deployment { number, state, .. } => match state {
                 DeploymentState::Pausing | DeploymentState::Promoted => true,

@@ -26,6 +26,7 @@ mod rollout;
 mod start;
 #[cfg(test)]
 pub(crate) mod tests;
+mod topics;
 mod versions;
 mod view;
 mod wire;

@@ -151,11 +151,16 @@ pub(super) fn begin(
     versions: &mut Versions,
     fold: &Fold,
 ) -> Result<Vec<News>, ControlError> {
+    let never_ran = never_ran(manifest, log)?;
+    if fold.stages.is_empty() && !never_ran {
+        let topic = Purpose::Status.topic(&manifest.name);
+        return Err(ControlError::NoFacts { topic });
+    }
     let mut begin = Beginning {
         workshop,
         versions,
         fold,
-        never_ran: never_ran(manifest, log)?,
+        never_ran,
         news: Vec::new(),
     };
     let mut fresh = Vec::new();

@@ -21,6 +21,7 @@ mod publish;
 pub mod quarantine;
 mod restore;
 pub mod scanning;
+mod settling;
 pub mod shard;
 mod standby;
 mod suspicion;
@@ -128,6 +129,7 @@ pub struct Worker {
     idle: bool,
     /// The reports on the board are older than the tasks.
     stale_reports: bool,
+    quiet: settling::Quiet,
     /// The lease is over: nothing is read.
     suspended: bool,
     /// Why the last step got no answer from the log.
@@ -172,6 +174,7 @@ impl Worker {
             fresh_cutover: false,
             idle: false,
             stale_reports: false,
+            quiet: settling::Quiet::default(),
             suspended: false,
             away: None,
             spec,
@@ -277,6 +280,7 @@ impl Worker {
         self.make_sure()?;
         let unparked = self.unpark()?;
         self.tick_due()?;
+        self.settle_positions()?;
         let gathered = self.gather(if switched || unparked || self.batch.open {
             Duration::ZERO
         } else {

@@ -58,6 +58,7 @@ fn kafka(
         report.skipped("topics, rights, transactions, clock", "no broker answered");
         return Ok(());
     };
+    peers(report, &installation);
     let Some(file) = manifest else {
         report.skipped(
             "topics, rights, transactions, clock",
@@ -75,4 +76,17 @@ fn kafka(
     rights::look(report, &inspector, &site, &seen);
     transactions::look(report, &inspector, &site, seen);
     Ok(())
+}
+
+/// Whether instances would answer each other.
+fn peers(report: &mut Report<'_>, installation: &Installation) {
+    if installation.peer_secret.is_some() {
+        report.ok("peers", "auth.peer-secret is set");
+    } else {
+        report.warning(
+            "peers",
+            "auth.peer-secret is not set: of several instances each would show its own part of every view",
+            "set auth.peer-secret to the same in fermata.toml of every instance; one that stays alone needs none",
+        );
+    }
 }

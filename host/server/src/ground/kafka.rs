@@ -82,7 +82,7 @@ impl Kafka {
             shared: true,
             standby: Arc::new(move || followed.warmth()),
             nature: Nature {
-                place: format!("log on Kafka at {}", self.installation.kafka["bootstrap.servers"]),
+                place: format!("log on Kafka at {}", self.servers()),
                 alone: false,
                 gapless: false,
                 probe: Some(PROBE),
@@ -106,7 +106,7 @@ impl Kafka {
         let seen = look().map_err(|error| {
             let said = self.installation.mask(&error.to_string());
             match error {
-                InspectError::Away { .. } => Unfit::Away(said),
+                InspectError::Away { .. } => Unfit::Away(format!("{said}; bootstrap.servers is {}", self.servers())),
                 InspectError::Setting { .. } => refused(codes::LOG_KAFKA_SETTINGS, &error, said),
                 InspectError::Refused { .. } => refused(codes::LOG_KAFKA_RIGHTS, &error, said),
                 InspectError::Failed { .. } => refused(codes::LOG_FAILED, &error, said),
@@ -121,6 +121,10 @@ impl Kafka {
             LogError::Fatal(why) => LogError::Fatal(self.installation.mask(&why)).into(),
             other => other.into(),
         }
+    }
+
+    fn servers(&self) -> String {
+        self.installation.kafka["bootstrap.servers"].to_string()
     }
 
     fn settings(&self) -> BTreeMap<String, String> {

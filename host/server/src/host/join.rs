@@ -102,7 +102,15 @@ pub fn steps(app: &Arc<App>, index: usize, mut worker: Worker) -> impl FnMut() -
 pub fn probe(app: &Arc<App>) -> impl FnMut() + Send + 'static {
     let app = app.clone();
     let topic = Purpose::Status.topic(&app.manifest.name);
+    let mut told = app.peer_secret.is_some();
     move || {
+        if !told && !app.nodes.live().is_empty() {
+            told = true;
+            tracing::warn!(
+                "this is not the only instance, and auth.peer-secret is not set: instances ask each other nothing, and \
+                 every view is partial. Set the same secret in fermata.toml of each"
+            );
+        }
         let away = match app.log.bounds(&topic, Shard(0)) {
             Err(LogError::Away(why)) => Some(why),
             // Whoever needs it meets any other error, and decides.

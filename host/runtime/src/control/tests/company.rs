@@ -644,3 +644,38 @@ fn parked_records_are_those_of_all_instances() {
     company.exchange.0.lock().remove("http://b");
     assert_eq!(list(a, None), (vec!["of-a".to_owned()], true, vec![Shard(1)]));
 }
+
+#[test]
+fn a_topic_that_was_made_anew_stops_every_instance_now_and_at_a_later_start() {
+    let mut company = Company::of_two();
+    let topic = Purpose::Journal.topic(&company.manifest.name);
+    let call = |company: &Company, name: &str| company.log.identities.lock().insert(topic.clone(), name.to_owned());
+    call(&company, "the first");
+    company.advance(Duration::from_secs(2));
+    company.settle();
+    call(&company, "another");
+    company.advance(Duration::from_secs(2));
+    company.join("c");
+    for member in &mut company.members {
+        let stopped = member
+            .controller
+            .step(Duration::ZERO)
+            .expect_err("positions of another topic");
+        let said = stopped.to_string();
+        assert!(
+            said.contains(topic.as_str()) && said.contains("the first") && said.contains("another"),
+            "{said}"
+        );
+        assert_eq!(stopped.code(), fermata_core::codes::LOG_KAFKA_POSITION);
+    }
+    let board = &company.members[2].board;
+    board.tenure.gained(0, &[Shard(1)]);
+    assert!(!board.tenure.may_restore(Shard(1)), "nothing is restored on it");
+    company.log.identities.lock().clear();
+    company.settle();
+    assert_eq!(
+        company.fold().topics.len(),
+        1,
+        "what is missing at a moment is not forgotten"
+    );
+}

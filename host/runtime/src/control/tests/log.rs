@@ -21,6 +21,8 @@ pub(crate) struct MemoryLog {
     pub hold: AtomicBool,
     /// The next append happens, but its answer is lost.
     pub lose_answer: AtomicBool,
+    /// What it calls its topics.
+    pub identities: Mutex<BTreeMap<TopicName, String>>,
     /// The next append does not happen.
     pub refuse: AtomicBool,
 }
@@ -46,6 +48,11 @@ impl Log for MemoryLog {
     }
     fn topics(&self) -> Result<Vec<TopicSpec>, LogError> {
         Ok(Vec::new())
+    }
+    fn identities(&self, topics: &[TopicName]) -> Result<BTreeMap<TopicName, String>, LogError> {
+        let mut known = self.identities.lock().clone();
+        known.retain(|topic, _| topics.contains(topic));
+        Ok(known)
     }
     fn bounds(&self, topic: &TopicName, shard: Shard) -> Result<Bounds, LogError> {
         let end = self.all(topic, shard).last().map_or(Offset(0), |r| r.offset.next());

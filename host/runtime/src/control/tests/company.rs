@@ -474,7 +474,10 @@ fn no_drain_ends_on_a_part_of_a_view() {
     assert!(company.fold().draining().is_some());
     company.exchange.0.lock().insert("http://b".into(), b);
     company.settle();
-    assert!(company.fold().draining().is_none(), "it answers, and nothing is in flight");
+    assert!(
+        company.fold().draining().is_none(),
+        "it answers, and nothing is in flight"
+    );
 }
 
 #[test]

@@ -60,6 +60,9 @@ pub struct Expect {
     /// out.
     #[serde(default)]
     pub replay_differs: bool,
+    /// As a candidate it is refused for what it remembers, though no record shows it yet: a replay ends alike.
+    #[serde(default)]
+    pub remembers: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -234,7 +234,7 @@ pub fn trial(fixture: &Fixture, seen: &Seen) {
     let tried = trial
         .run(&stage.name, version, &setup)
         .unwrap_or_else(|e| panic!("{name}: {e}"));
-    if fixture.expect.replay_differs {
+    if fixture.expect.replay_differs || fixture.expect.remembers {
         assert!(matches!(tried, Tried::Differs(_)), "{name}: {tried:?}");
     } else {
         assert!(!matches!(tried, Tried::Differs(_)), "{name}: {tried:?}");

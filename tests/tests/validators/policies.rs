@@ -159,15 +159,22 @@ fn memos_are_kept_for_each_key_and_go_when_none_is_answered() {
     bench.send(Some("b"), &["one"]);
     bench.send(None, &["one", "two"]);
     assert_eq!(
-        (bench.memo("v", "a"), bench.memo("v", "b"), bench.memo("v", "")),
+        (
+            bench.memo("report:v", "a"),
+            bench.memo("report:v", "b"),
+            bench.memo("report:v", "")
+        ),
         (Some(vec![2]), Some(vec![1]), None)
     );
     let mut bench = bench.restart(&script("v", ""), "");
     bench.send(Some("a"), &["three"]);
     bench.send(Some("b"), &["forget"]);
-    assert_eq!((bench.memo("v", "a"), bench.memo("v", "b")), (Some(vec![3]), None));
+    assert_eq!(
+        (bench.memo("report:v", "a"), bench.memo("report:v", "b")),
+        (Some(vec![3]), None)
+    );
     bench.send(Some("b"), &["one"]);
-    assert_eq!(bench.memo("v", "b"), Some(vec![1]), "it begins anew");
+    assert_eq!(bench.memo("report:v", "b"), Some(vec![1]), "it begins anew");
     bench.replay();
 }
 

@@ -28,7 +28,7 @@ impl Books<'_> {
             waiting_key(&payer.name, place),
             &Waiting {
                 opened,
-                payment: payment.text.clone(),
+                payment: payment.text.to_string(),
             },
         );
         self.new_debit(opened, &payment.terms.id, Debit::Waiting { place });
@@ -67,7 +67,7 @@ impl Books<'_> {
             .into_iter()
             .next()
             .expect("as many debits wait as the account counts");
-        let payment = Payment::parse(&waiting.payment).expect("it was a payment when it began to wait");
+        let payment = Payment::kept(&waiting.payment);
         WAITING.delete(self.cx, key);
         payer.account.waiting -= 1;
         debug_assert!(matches!(

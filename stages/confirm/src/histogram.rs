@@ -1,14 +1,16 @@
 //! A small histogram of latencies that shards can merge.
 
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// Sixteen buckets for each doubling: a quantile is off by at most a sixteenth.
 const BITS: u32 = 4;
 
 /// Counts by bucket, in order, empty ones left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(transparent)]
-pub struct Histogram(Vec<(u16, u64)>);
+#[cbor(transparent)]
+pub struct Histogram(#[n(0)] Vec<(u16, u64)>);
 
 impl Histogram {
     /// `value`: not negative.

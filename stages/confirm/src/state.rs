@@ -4,29 +4,32 @@ use std::collections::BTreeMap;
 
 use fermata_payments::timed::Memory;
 use fermata_payments::{Currency, Sum, Tally};
-use fermata_stage::{Context, Reader, Table};
+use fermata_stage::{Cbor, Context, Reader, Table};
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Histogram;
 
 /// Confirmed payments by when they were opened and id ([`fermata_payments::timed::key`]).
-pub const ENDS: Table<Mark> = Table::new("ends", 1);
+pub const ENDS: Table<Mark, Cbor> = Table::new("ends", 1);
 /// By the beginning of the minute and currency, keyed likewise.
-pub const WINDOWS: Table<Window> = Table::new("windows", 1);
+pub const WINDOWS: Table<Window, Cbor> = Table::new("windows", 1);
 /// One entry.
-pub const FIGURES: Table<Figures> = Table::new("figures", 1);
+pub const FIGURES: Table<Figures, Cbor> = Table::new("figures", 1);
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Encode, Decode)]
 pub struct Mark {}
 
 /// Sums over this shard.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Figures {
     /// Since the beginning.
+    #[cbor(n(0), default)]
     pub total: BTreeMap<Currency, Tally>,
     /// By the day of the confirmation in UTC: `2026-11-22`.
+    #[cbor(n(1), default)]
     pub days: BTreeMap<String, BTreeMap<Currency, Tally>>,
+    #[cbor(n(2), default)]
     pub memory: Memory,
 }
 
@@ -56,21 +59,30 @@ impl Figures {
 }
 
 /// The payments of one currency that were confirmed in one minute. Latencies in milliseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(default)]
 pub struct Window {
+    #[cbor(n(0), default)]
     pub count: u64,
+    #[cbor(n(1), default)]
     pub value_minor: Sum,
+    #[cbor(n(2), default)]
     pub latency_min: i64,
+    #[cbor(n(3), default)]
     pub latency_max: i64,
+    #[cbor(n(4), default)]
     pub latency_sum: Sum,
+    #[cbor(n(5), default)]
     pub latencies: Histogram,
+    #[cbor(n(6), default)]
     pub largest: Largest,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Largest {
+    #[n(0)]
     pub id: String,
+    #[n(1)]
     pub amount: i64,
 }
 

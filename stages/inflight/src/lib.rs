@@ -17,7 +17,7 @@ use fermata_stage::{Context, Description, Due, Emission, Input, Reader, Rejectio
 use serde_json::Value;
 
 pub use config::Config;
-use state::{ENDED, Entry, Figures, How, Index, OPEN, PAYMENTS};
+use state::{ENDED, Ended, Entry, Figures, How, Index, Life, OPEN, PAYMENTS};
 use timers::{FORGET, TIME_OUT};
 
 /// The stage; `MINOR` is that of its version.
@@ -60,9 +60,7 @@ impl<const MINOR: u32> Stage for Inflight<MINOR> {
             return End::parse(&input).map(Message::Ended);
         }
         let payment = Payment::from_value(input.value.as_deref())?;
-        if input.key.as_deref() != Some(payment.terms.id.as_bytes()) {
-            return Err(Code::KEY_MISMATCH.rejection(format!("the key is not payment {}", payment.terms.id)));
-        }
+        payment.expect_key(&input)?;
         Ok(Message::Accepted(payment))
     }
 
@@ -104,15 +102,16 @@ impl<const MINOR: u32> Inflight<MINOR> {
         let terms = &payment.terms;
         let mut opened = cx.now();
         match PAYMENTS.get(cx, &terms.id) {
-            Some(Entry { ended: None, .. }) => {
+            Some(Entry {
+                life: Life::Open(_), ..
+            }) => {
                 return Err(Code::DUPLICATE_ID.rejection(format!("payment {} is open", terms.id)));
             }
             // Its id was forgotten by validate; the old life ends here. Two lives that begin at one tick must differ,
             // or the accounts would take the second for the first.
             Some(Entry {
                 opened: before,
-                ended: Some(ended),
-                ..
+                life: Life::Ended(ended),
             }) => {
                 ENDED.delete(cx, timed::key(ended.at, &terms.id));
                 opened = opened.max(before + 1);
@@ -124,8 +123,7 @@ impl<const MINOR: u32> Inflight<MINOR> {
             &terms.id,
             &Entry {
                 opened,
-                payment: payment.text.clone(),
-                ended: None,
+                life: Life::Open(payment.text.to_string()),
             },
         );
         OPEN.put(cx, timed::key(opened, &terms.id), &Index {});
@@ -140,10 +138,10 @@ impl<const MINOR: u32> Inflight<MINOR> {
 
     /// An end of a payment that is not open, or of another life of its id, is ignored.
     fn close(&self, cx: &mut dyn Context, end: End) {
-        let terms = &end.payment.terms;
+        let terms = end.payment.terms;
         let open = PAYMENTS
             .get(cx, &terms.id)
-            .filter(|entry| entry.ended.is_none() && entry.opened == end.opened);
+            .filter(|entry| matches!(entry.life, Life::Open(_)) && entry.opened == end.opened);
         let Some(entry) = open else {
             return cx.add("payments_ended_total", &["ignored"], 1);
         };
@@ -155,19 +153,6 @@ impl<const MINOR: u32> Inflight<MINOR> {
         };
         let (code, reason) = refusal.map(|Refusal { code, reason }| (code, reason)).unzip();
         OPEN.delete(cx, timed::key(entry.opened, &terms.id));
-        PAYMENTS.put(
-            cx,
-            &terms.id,
-            &entry.end(
-                terms,
-                state::Ended {
-                    how,
-                    at: now,
-                    code,
-                    reason,
-                },
-            ),
-        );
         ENDED.put(cx, timed::key(now, &terms.id), &Index {});
         let mut figures = Figures::load(cx);
         let tally = figures.currencies.entry(terms.currency).or_default();
@@ -175,6 +160,22 @@ impl<const MINOR: u32> Inflight<MINOR> {
         gauge(cx, terms.currency.as_str(), tally.count);
         FORGET.arm(cx, &mut figures.forget, now + self.config.keep_ended.as_millis());
         figures.save(cx);
+        let id = terms.id.clone();
+        let ended = Ended {
+            terms,
+            how,
+            at: now,
+            code,
+            reason,
+        };
+        PAYMENTS.put(
+            cx,
+            id,
+            &Entry {
+                opened: entry.opened,
+                life: Life::Ended(ended),
+            },
+        );
         cx.add("payments_ended_total", &[how.label()], 1);
     }
 }

@@ -4,55 +4,58 @@ use std::collections::BTreeMap;
 
 use fermata_payments::timed::Alarm;
 use fermata_payments::{Code, Currency, Tally, Terms};
-use fermata_stage::{Context, Reader, Table};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use fermata_stage::{Cbor, Context, Reader, Table};
+use minicbor::{Decode, Encode};
 
 /// By id.
-pub const PAYMENTS: Table<Entry> = Table::new("payments", 1);
+pub const PAYMENTS: Table<Entry, Cbor> = Table::new("payments", 1);
 /// Open payments by when they were opened ([`fermata_payments::timed::key`]).
-pub const OPEN: Table<Index> = Table::new("open", 1);
+pub const OPEN: Table<Index, Cbor> = Table::new("open", 1);
 /// Ended payments by when they ended, keyed likewise.
-pub const ENDED: Table<Index> = Table::new("ended", 1);
+pub const ENDED: Table<Index, Cbor> = Table::new("ended", 1);
 /// One entry.
-pub const FIGURES: Table<Figures> = Table::new("figures", 1);
+pub const FIGURES: Table<Figures, Cbor> = Table::new("figures", 1);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 pub struct Entry {
     /// Milliseconds since the epoch.
+    #[n(0)]
     pub opened: i64,
-    /// The whole payment while it is open, its terms when it has ended.
-    pub payment: Box<RawValue>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
+    #[n(1)]
+    pub life: Life,
 }
 
-impl Entry {
-    pub fn end(self, terms: &Terms, ended: Ended) -> Self {
-        let terms = serde_json::value::to_raw_value(terms).expect("terms are plain data");
-        Self {
-            opened: self.opened,
-            payment: terms,
-            ended: Some(ended),
-        }
-    }
+#[derive(Debug, Encode, Decode)]
+pub enum Life {
+    /// The whole payment, as JSON.
+    #[n(0)]
+    Open(#[n(0)] String),
+    #[n(1)]
+    Ended(#[n(0)] Ended),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 pub struct Ended {
+    #[n(0)]
+    pub terms: Terms,
+    #[n(1)]
     pub how: How,
+    #[n(2)]
     pub at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[n(3)]
     pub code: Option<Code>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[n(4)]
     pub reason: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
 pub enum How {
+    #[n(0)]
     Complete,
+    #[n(1)]
     Refused,
+    #[n(2)]
     Refunded,
 }
 
@@ -66,25 +69,29 @@ impl How {
     }
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Encode, Decode)]
 pub struct Index {}
 
 /// What is in flight on this shard, and the sweeps.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Figures {
+    #[cbor(n(0), default)]
     pub currencies: BTreeMap<Currency, Tally>,
+    #[cbor(n(1), default)]
     pub time_out: Alarm,
     /// Open payments up to this one have been asked to be cancelled.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[n(2)]
     pub cancelled: Option<Place>,
+    #[cbor(n(3), default)]
     pub forget: Alarm,
 }
 
 /// A key of [`OPEN`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Place {
+    #[n(0)]
     pub opened: i64,
+    #[n(1)]
     pub id: String,
 }
 

@@ -5,7 +5,7 @@ use fermata_payments::{Payment, Side, Transfer};
 use fermata_stage::Context;
 
 use crate::Config;
-use crate::state::{ENDED, Figures, OPEN, PAYMENTS, Place};
+use crate::state::{ENDED, Figures, Life, OPEN, PAYMENTS, Place};
 
 /// Each entry becomes an emission.
 pub const TIME_OUT: Sweep = Sweep {
@@ -41,8 +41,11 @@ pub fn cancel(cx: &mut dyn Context, config: &Config) -> Vec<Transfer> {
         }
         let (opened, id) = timed::split(key);
         let entry = PAYMENTS.get(cx, id).expect("what is indexed as open is there");
-        let payment = Payment::parse(&entry.payment).expect("it was a payment when it was opened");
-        bytes += payment.text.get().len();
+        let Life::Open(text) = entry.life else {
+            unreachable!("payment {id} is indexed as open and has ended");
+        };
+        let payment = Payment::kept(&text);
+        bytes += payment.text.len();
         cancels.push(Transfer::Cancel {
             opened,
             payment,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fermata_payments::{Currency, Params, Sum, Tally, Terms, time, timed};
+use fermata_payments::{Currency, Params, Payment, Sum, Tally, time, timed};
 use fermata_stage::{Reader, ViewError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::state::{Figures, OPEN, PAYMENTS};
+use crate::state::{Figures, Life, OPEN, PAYMENTS};
 
 /// Open payments that the view `inflight` names.
 const OLDEST: u32 = 20;
@@ -90,8 +90,10 @@ fn inflight(cx: &dyn Reader) -> Value {
 
 fn payment(cx: &dyn Reader, id: &str) -> Result<Value, ViewError> {
     let entry = PAYMENTS.get(cx, id).ok_or(ViewError::NotFound)?;
-    let terms: Terms = serde_json::from_str(entry.payment.get()).expect("it was a payment when it was opened");
-    let ended = entry.ended.as_ref();
+    let (terms, ended) = match &entry.life {
+        Life::Open(text) => (&Payment::kept(text).terms, None),
+        Life::Ended(ended) => (&ended.terms, Some(ended)),
+    };
     Ok(json!({
         "id": id,
         "state": ended.map_or("open", |ended| ended.how.label()),

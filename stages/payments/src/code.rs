@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use fermata_stage::{Rejection, Verdict};
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// Why a payment was refused, a command not carried out, or a record not understood.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(transparent)]
-pub struct Code(Cow<'static, str>);
+#[cbor(transparent)]
+pub struct Code(#[n(0)] Cow<'static, str>);
 
 macro_rules! codes {
     ($($name:ident = $text:literal: $meaning:literal;)*) => {

@@ -56,9 +56,7 @@ impl Command {
         if let Some(Refusal { code, reason }) = oversize(value) {
             return Err(code.rejection(reason));
         }
-        let text = object(value, "a command")?;
-        let wire: Wire<'_> =
-            serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
+        let (_, wire): (_, Wire<'_>) = object(value, "a command")?;
         if let Some(version) = wire.v
             && version.get() != "1"
         {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -51,6 +52,19 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
+impl<C> Encode<C> for Currency {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.str(self.as_str())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Currency {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let at = d.position();
+        Self::parse(d.str()?).ok_or_else(|| decode::Error::message("not a currency of three capital letters").at(at))
+    }
+}
+
 const FUNDING: &str = "funding-";
 
 /// The account from which a currency's money comes: the only one without a limit. It exists without being opened.
@@ -77,6 +91,9 @@ mod tests {
             assert_eq!(Currency::parse(text), None, "{text}");
         }
         assert!(serde_json::from_str::<Currency>(r#""eur""#).is_err());
+        let kept = |text: &str| minicbor::to_vec(text).expect("plain data");
+        assert_eq!(minicbor::decode::<Currency>(&kept("EUR")).ok(), Currency::parse("EUR"));
+        assert!(minicbor::decode::<Currency>(&kept("eur")).is_err());
     }
 
     #[test]

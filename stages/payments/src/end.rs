@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
-use crate::payment::{Payment, read};
+use crate::payment::{Payment, carrying, read};
 
 /// What the accounts say of an accepted payment: `complete` or `failed`.
 #[derive(Debug, Clone)]
@@ -29,23 +29,39 @@ pub enum Outcome {
     Refunded(Refusal),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(default)]
     v: u32,
     #[serde(borrow, default, rename = "type")]
     kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    id: Cow<'a, str>,
+    /// Its type is checked, and no more: the payment has it too.
+    #[serde(borrow, default, rename = "id")]
+    _id: Cow<'a, str>,
     opened: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     state: Option<State>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     code: Option<Code>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     reason: Option<Cow<'a, str>>,
     #[serde(borrow)]
     payment: &'a RawValue,
+}
+
+/// All but the payment.
+#[derive(Serialize)]
+struct Head<'a> {
+    v: u32,
+    r#type: &'static str,
+    id: &'a str,
+    opened: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -62,10 +78,8 @@ impl End {
         if wire.v != MESSAGE_VERSION {
             return Err(Code::UNKNOWN_VERSION.rejection(format!("v is {}, this stage knows {MESSAGE_VERSION}", wire.v)));
         }
-        let payment = Payment::parse(wire.payment)?;
-        if input.key.as_deref() != Some(payment.terms.id.as_bytes()) {
-            return Err(Code::KEY_MISMATCH.rejection(format!("the key is not payment {}", payment.terms.id)));
-        }
+        let payment = Payment::parse(wire.payment.get())?;
+        payment.expect_key(input)?;
         let outcome = match (wire.kind.as_ref(), wire.state) {
             ("complete", _) => Outcome::Complete,
             ("failed", Some(state)) => {
@@ -96,17 +110,16 @@ impl End {
             Outcome::Refunded(refusal) => ("failed", Some(State::Refunded), Some(refusal)),
         };
         let id = self.payment.terms.id.as_str();
-        let wire = Wire {
+        let head = Head {
             v: MESSAGE_VERSION,
-            kind: Cow::Borrowed(kind),
-            id: Cow::Borrowed(id),
+            r#type: kind,
+            id,
             opened: self.opened,
             state,
-            code: refusal.map(|refusal| refusal.code.clone()),
-            reason: refusal.map(|refusal| Cow::Borrowed(refusal.reason.as_str())),
-            payment: &self.payment.text,
+            code: refusal.map(|refusal| &refusal.code),
+            reason: refusal.map(|refusal| refusal.reason.as_str()),
         };
-        Emission::json(kind, id, &wire)
+        carrying(kind, id, &head, &self.payment.text)
     }
 }
 
@@ -123,24 +136,22 @@ impl Confirmed {
     /// On the output port `confirmed`.
     pub fn emission(&self) -> Emission {
         #[derive(Serialize)]
-        struct Wire<'a> {
+        struct Head<'a> {
             v: u32,
             r#type: &'static str,
             id: &'a str,
             opened: i64,
             latency_ms: i64,
-            payment: &'a RawValue,
         }
         let id = self.payment.terms.id.as_str();
-        let wire = Wire {
+        let head = Head {
             v: MESSAGE_VERSION,
             r#type: "confirmed",
             id,
             opened: self.opened,
             latency_ms: self.latency_ms,
-            payment: &self.payment.text,
         };
-        Emission::json("confirmed", id, &wire)
+        carrying("confirmed", id, &head, &self.payment.text)
     }
 }
 
@@ -150,31 +161,31 @@ pub struct Rejected {
     pub id: String,
     pub refusal: Refusal,
     /// None: too large to be carried along.
-    pub payment: Option<Box<RawValue>>,
+    pub payment: Option<Box<str>>,
 }
 
 impl Rejected {
     /// On the output port `rejected`.
     pub fn emission(&self) -> Emission {
         #[derive(Serialize)]
-        struct Wire<'a> {
+        struct Head<'a> {
             v: u32,
             r#type: &'static str,
             id: &'a str,
             code: &'a Code,
             reason: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            payment: Option<&'a RawValue>,
         }
-        let wire = Wire {
+        let head = Head {
             v: MESSAGE_VERSION,
             r#type: "rejected",
             id: &self.id,
             code: &self.refusal.code,
             reason: &self.refusal.reason,
-            payment: self.payment.as_deref(),
         };
-        Emission::json("rejected", self.id.as_str(), &wire)
+        match &self.payment {
+            Some(payment) => carrying("rejected", &self.id, &head, payment),
+            None => Emission::json("rejected", self.id.as_str(), &head),
+        }
     }
 }
 

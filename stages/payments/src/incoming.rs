@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use fermata_stage::{Input, Rejection};
+use minicbor::{Decode, Encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -24,7 +25,7 @@ const MAX_METADATA: usize = 4 << 10;
 pub struct Incoming {
     pub id: String,
     /// The record's value, to be passed on as it is. None: it was too large to be read.
-    pub text: Option<Box<RawValue>>,
+    pub text: Option<String>,
     /// The content, or what is wrong with its shape.
     pub content: Result<Content, Refusal>,
     /// A validator's no.
@@ -38,8 +39,13 @@ pub struct Content {
     /// Milliseconds since the epoch.
     pub at: i64,
     /// Of the parsed fields: two texts that say the same have the same fingerprint.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
+
+/// Half of a SHA-256: it is kept for each id, and 128 bits leave nothing to chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Fingerprint(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
 
 /// The fields as they stand, none of them judged.
 #[derive(Deserialize)]
@@ -74,9 +80,7 @@ impl Incoming {
         if let Some(refusal) = oversize(value) {
             return Self::unread(input, refusal);
         }
-        let text = object(value, "a payment")?;
-        let wire: Wire<'_> =
-            serde_json::from_str(text.get()).map_err(|error| Code::BAD_JSON.rejection(error.to_string()))?;
+        let (text, wire): (_, Wire<'_>) = object(value, "a payment")?;
         if let Some(version) = wire.v
             && version.get() != "1"
         {
@@ -177,15 +181,9 @@ fn absorb(hash: &mut Sha256, field: Option<&str>) {
     }
 }
 
-/// Half of the hash in hex: it is kept for each id, and 128 bits leave nothing to chance.
-fn fingerprint(hash: Sha256) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
+fn fingerprint(hash: Sha256) -> Fingerprint {
     let digest = hash.finalize();
-    digest[..16]
-        .iter()
-        .flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
+    Fingerprint(*digest.first_chunk().expect("a SHA-256 has 32 bytes"))
 }
 
 fn required<'a>(name: &str, field: Option<&'a RawValue>) -> Result<&'a RawValue, Refusal> {
@@ -260,7 +258,6 @@ mod tests {
         assert_eq!(content.terms.amount, 1_250);
         assert_eq!(content.terms.currency.as_str(), "EUR");
         assert_eq!(content.at, 1_795_388_462_000);
-        assert_eq!(content.fingerprint.len(), 32);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use code::{CODES, Code, Refusal};
 pub use command::{Answer, Command, Order};
 pub use currency::{Currency, funding_account, is_funding};
 pub use end::{Confirmed, End, Outcome, Rejected};
-pub use incoming::{Content, Incoming};
+pub use incoming::{Content, Fingerprint, Incoming};
 pub use money::{Sum, Tally};
 pub use params::Params;
 pub use payment::{MAX_MESSAGE, Payment, Terms};

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 
+use minicbor::{Decode, Encode};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A sum of minor units. In JSON a number while it fits in 64 bits, otherwise a string of digits: a JSON number
 /// beyond that would be read as a float.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sum(pub i128);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Sum(#[n(0)] pub i128);
 
 impl Sum {
     pub const ZERO: Self = Self(0);
@@ -107,10 +109,12 @@ impl<'de> Deserialize<'de> for Sum {
 }
 
 /// How many, and how much.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(default)]
 pub struct Tally {
+    #[cbor(n(0), default)]
     pub count: u64,
+    #[cbor(n(1), default)]
     pub value_minor: Sum,
 }
 
@@ -155,6 +159,8 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_string(&sum).expect("plain data"), json);
             assert_eq!(serde_json::from_str::<Sum>(&json).expect("a sum"), sum);
+            let kept = minicbor::to_vec(sum).expect("plain data");
+            assert_eq!(minicbor::decode::<Sum>(&kept).expect("a sum"), sum);
             let value = serde_json::to_value(sum).expect("a view's answer");
             assert_eq!(serde_json::from_value::<Sum>(value).expect("a view's part"), sum);
         }

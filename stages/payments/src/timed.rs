@@ -3,9 +3,8 @@
 //! A timer for each entry would cost more than the entry. Instead a store is keyed by time, and a single timer is set
 //! for its oldest entry; when it fires, all that is due goes, a bounded number at once.
 
-use fermata_stage::{Context, Due, Reader, Table};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use fermata_stage::{Context, Due, Format, Reader, Table};
+use minicbor::{Decode, Encode};
 
 /// How long the rest of a large sweep waits. Firing at once would hold up the shard's records.
 const BREATH: i64 = 20;
@@ -22,17 +21,17 @@ pub struct Sweep {
 }
 
 /// When the timer of a sweep will fire, if it is set; kept in the stage's state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Alarm(Option<i64>);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Alarm(#[n(0)] Option<i64>);
 
 /// What a stage knows of its own forgetting, where forgetting too early would decide something twice.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Memory {
+    #[cbor(n(0), default)]
     pub alarm: Alarm,
     /// Entries up to this time may be gone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[n(1)]
     forgotten: Option<i64>,
 }
 
@@ -107,10 +106,10 @@ impl Sweep {
     }
 
     /// The entries of `table` behind `after` whose time is no later than `until`.
-    pub fn find<T: DeserializeOwned>(
+    pub fn find<T, F: Format<T>>(
         &self,
         cx: &dyn Reader,
-        table: Table<T>,
+        table: Table<T, F>,
         after: Option<&[u8]>,
         until: i64,
     ) -> Found<T> {
@@ -149,11 +148,12 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fermata_stage::Cbor;
     use fermata_stage::testing::TestContext;
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Encode, Decode)]
     struct Mark {}
-    const MARKS: Table<Mark> = Table::new("marks", 1);
+    const MARKS: Table<Mark, Cbor> = Table::new("marks", 1);
     const SWEEP: Sweep = Sweep {
         timer: "sweep",
         batch: 64,

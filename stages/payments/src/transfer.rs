@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::MESSAGE_VERSION;
 use crate::code::{Code, Refusal};
-use crate::payment::{Payment, read};
+use crate::payment::{Payment, carrying, read};
 
 /// Which account of the payment a cancel is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ struct Wire<'a> {
     code: Option<Code>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, skip_serializing)]
     payment: Option<&'a RawValue>,
 }
 
@@ -116,10 +116,24 @@ impl Transfer {
 
     /// On the output port `inflight`.
     pub fn emission(&self) -> Emission {
-        Emission::json("inflight", self.account(), &self.wire())
+        match self.payment() {
+            Some(payment) => carrying("inflight", self.account(), &self.head(), &payment.text),
+            None => Emission::json("inflight", self.account(), &self.head()),
+        }
     }
 
-    fn wire(&self) -> Wire<'_> {
+    fn payment(&self) -> Option<&Payment> {
+        match self {
+            Self::Debit { payment, .. }
+            | Self::Credit { payment, .. }
+            | Self::Refund { payment, .. }
+            | Self::Cancel { payment, .. } => Some(payment),
+            Self::Settled { .. } | Self::Next { .. } => None,
+        }
+    }
+
+    /// All but the payment.
+    fn head(&self) -> Wire<'_> {
         let empty = Wire {
             v: MESSAGE_VERSION,
             kind: Cow::Borrowed(""),
@@ -132,35 +146,27 @@ impl Transfer {
             payment: None,
         };
         match self {
-            Self::Debit { opened, payment } => Wire {
+            Self::Debit { opened, .. } => Wire {
                 kind: Cow::Borrowed("debit"),
                 opened: Some(*opened),
-                payment: Some(&payment.text),
                 ..empty
             },
-            Self::Credit { opened, payment } => Wire {
+            Self::Credit { opened, .. } => Wire {
                 kind: Cow::Borrowed("credit"),
                 opened: Some(*opened),
-                payment: Some(&payment.text),
                 ..empty
             },
-            Self::Refund {
-                opened,
-                payment,
-                refusal,
-            } => Wire {
+            Self::Refund { opened, refusal, .. } => Wire {
                 kind: Cow::Borrowed("refund"),
                 opened: Some(*opened),
                 code: Some(refusal.code.clone()),
                 reason: Some(Cow::Borrowed(&refusal.reason)),
-                payment: Some(&payment.text),
                 ..empty
             },
-            Self::Cancel { opened, payment, side } => Wire {
+            Self::Cancel { opened, side, .. } => Wire {
                 kind: Cow::Borrowed("cancel"),
                 opened: Some(*opened),
                 side: Some(*side),
-                payment: Some(&payment.text),
                 ..empty
             },
             Self::Settled { opened, id, from } => Wire {
@@ -226,7 +232,7 @@ impl Wire<'_> {
     }
 
     fn payment(&self) -> Result<Payment, Rejection> {
-        Payment::parse(self.payment.ok_or_else(|| missing("payment"))?)
+        Payment::parse(self.payment.ok_or_else(|| missing("payment"))?.get())
     }
 }
 

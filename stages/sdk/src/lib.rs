@@ -10,6 +10,7 @@ mod context;
 mod describe;
 mod erased;
 mod export;
+mod format;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
@@ -21,6 +22,7 @@ mod types;
 pub use context::{Context, Reader};
 pub use describe::{Description, MetricDecl, MetricKind, Port, StoreDecl, ViewDecl, ViewScope};
 pub use erased::{AnyGenerator, AnyStage, GeneratorType, StageType};
+pub use format::{Cbor, Format, Json};
 pub use stage::{Generator, NoConfig, Plan, Stage};
 pub use table::{Iter, Table};
 pub use types::{Due, Emission, Entry, Header, Input, Level, Rejection, Verdict, ViewError};

@@ -1,13 +1,11 @@
-//! Typed state: JSON with named fields, so that two versions of one schema share it.
+//! Typed state, written so that two versions of one schema share it.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::context::{Context, Reader};
 use crate::describe::StoreDecl;
+use crate::format::{Format, Json};
 
 /// Entries that an iteration asks for at a time; below the host's bound of 1,000.
 const PAGE: u32 = 256;
@@ -15,15 +13,17 @@ const PAGE: u32 = 256;
 /// A typed handle on a store, usually a constant:
 /// `const BALANCES: Table<Balance> = Table::new("balances", 1);`
 ///
-/// An entry that is not JSON of `T` panics: within one schema only a defect can write such an entry, and the record
+/// `F` is how its entries are written, [`Json`] unless it is named.
+///
+/// An entry that is no `T` panics: within one schema only a defect can write such an entry, and the record
 /// that met it must fault rather than be judged on half of the state.
-pub struct Table<T> {
+pub struct Table<T, F = Json> {
     name: &'static str,
     schema: u32,
-    entry: PhantomData<fn() -> T>,
+    entry: PhantomData<fn() -> (T, F)>,
 }
 
-impl<T> Table<T> {
+impl<T, F> Table<T, F> {
     pub const fn new(name: &'static str, schema: u32) -> Self {
         Self {
             name,
@@ -54,7 +54,7 @@ impl<T> Table<T> {
     }
 }
 
-impl<T: DeserializeOwned> Table<T> {
+impl<T, F: Format<T>> Table<T, F> {
     pub fn get(&self, cx: &dyn Reader, key: impl AsRef<[u8]>) -> Option<T> {
         let key = key.as_ref();
         cx.get_raw(self.name, key).map(|value| self.decode(key, &value))
@@ -80,12 +80,12 @@ impl<T: DeserializeOwned> Table<T> {
     }
 
     /// All entries in byte order, read page by page.
-    pub fn iter<'a>(&self, cx: &'a dyn Reader) -> Iter<'a, T> {
+    pub fn iter<'a>(&self, cx: &'a dyn Reader) -> Iter<'a, T, F> {
         self.iter_prefix(cx, "")
     }
 
     /// All entries under `prefix` in byte order, read page by page.
-    pub fn iter_prefix<'a>(&self, cx: &'a dyn Reader, prefix: impl AsRef<[u8]>) -> Iter<'a, T> {
+    pub fn iter_prefix<'a>(&self, cx: &'a dyn Reader, prefix: impl AsRef<[u8]>) -> Iter<'a, T, F> {
         Iter {
             table: *self,
             cx,
@@ -97,33 +97,30 @@ impl<T: DeserializeOwned> Table<T> {
     }
 
     fn decode(&self, key: &[u8], value: &[u8]) -> T {
-        serde_json::from_slice(value).unwrap_or_else(|error| {
+        F::read(value).unwrap_or_else(|error| {
             let (name, schema) = (self.name, self.schema);
             let key = String::from_utf8_lossy(key);
             panic!("store {name}, key {key:?}: not an entry of schema {schema}: {error}")
         })
     }
-}
 
-impl<T: Serialize> Table<T> {
     pub fn put(&self, cx: &mut dyn Context, key: impl AsRef<[u8]>, value: &T) {
-        let bytes = serde_json::to_vec(value).expect("an entry is plain data with string keys");
-        cx.put_raw(self.name, key.as_ref(), &bytes);
+        cx.put_raw(self.name, key.as_ref(), &F::write(value));
     }
 }
 
 // Derives would ask for `T: Copy`; a handle is a name.
-impl<T> Clone for Table<T> {
+impl<T, F> Clone for Table<T, F> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Table<T> {}
+impl<T, F> Copy for Table<T, F> {}
 
 /// Entries of a table in byte order; see [`Table::iter`].
-pub struct Iter<'a, T> {
-    table: Table<T>,
+pub struct Iter<'a, T, F = Json> {
+    table: Table<T, F>,
     cx: &'a dyn Reader,
     prefix: Vec<u8>,
     page: VecDeque<(Vec<u8>, T)>,
@@ -131,7 +128,7 @@ pub struct Iter<'a, T> {
     ended: bool,
 }
 
-impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
+impl<T, F: Format<T>> Iterator for Iter<'_, T, F> {
     type Item = (Vec<u8>, T);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -152,9 +149,11 @@ impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use minicbor::{Decode, Encode};
+    use serde::{Deserialize, Serialize};
 
     use super::*;
+    use crate::format::Cbor;
     use crate::testing::TestContext;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -193,6 +192,62 @@ mod tests {
             Some(br#"{"cents":0}"#.as_slice())
         );
         assert_eq!(BALANCES.decl(), StoreDecl::new("balances", 3));
+    }
+
+    /// What a version wrote, and what the next one makes of it: one field more, one less.
+    #[derive(Encode, Decode)]
+    struct Older {
+        #[n(0)]
+        cents: i64,
+        #[n(1)]
+        owner: String,
+    }
+
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    struct Newer {
+        #[n(0)]
+        cents: i64,
+        #[cbor(n(2), default)]
+        limit: i64,
+        #[n(3)]
+        note: Option<String>,
+    }
+
+    #[test]
+    fn versions_share_entries_of_numbered_fields() {
+        const OLDER: Table<Older, Cbor> = Table::new("balances", 3);
+        const NEWER: Table<Newer, Cbor> = Table::new("balances", 3);
+        let mut cx = TestContext::new();
+        let owner = "anna".to_owned();
+        OLDER.put(&mut cx, "anna", &Older { cents: 7, owner });
+        let newer = NEWER.get(&cx, "anna").expect("the same entry");
+        assert_eq!(
+            newer,
+            Newer {
+                cents: 7,
+                limit: 0,
+                note: None
+            }
+        );
+        NEWER.put(&mut cx, "bert", &Newer { cents: 8, ..newer });
+        assert_eq!(
+            cx.get_raw("balances", b"bert").as_deref(),
+            Some(&[0x83, 8, 0xf6, 0][..])
+        );
+        cx.put_raw("balances", b"carl", &[0x82, 9, 0x61, b'c', 0xf6]);
+        assert_eq!(
+            OLDER.get(&cx, "carl").map(|it| (it.cents, it.owner)),
+            Some((9, "c".to_owned()))
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = r#"store balances, key "anna": not an entry of schema 3"#)]
+    fn bytes_that_are_no_such_entry_fault() {
+        const BALANCES: Table<Older, Cbor> = Table::new("balances", 3);
+        let mut cx = TestContext::new();
+        cx.put_raw("balances", b"anna", br#"{"cents":1}"#);
+        BALANCES.get(&cx, "anna");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use fermata_payments::timed::Sweep;
 use fermata_payments::{Code, Content, Incoming, Refusal, Rejected, is_funding, timed, version};
 use fermata_stage::{Context, Description, Due, Emission, Input, Reader, Rejection, Stage, ViewError};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 pub use config::Config;
 use state::{EXPIRY, Expiry, Figures, IDS, Remembered};
@@ -32,16 +31,14 @@ pub struct Validate<const MINOR: u32> {
 
 /// An accepted payment, as it came in, or a rejected one.
 pub enum Output {
-    Accepted { id: String, text: Box<RawValue> },
+    Accepted { id: String, text: String },
     Rejected(Rejected),
 }
 
 impl From<Output> for Emission {
     fn from(output: Output) -> Self {
         match output {
-            Output::Accepted { id, text } => Self::new("accepted")
-                .with_key(id)
-                .with_value(String::from(Box::<str>::from(text))),
+            Output::Accepted { id, text } => Self::new("accepted").with_key(id).with_value(text),
             Output::Rejected(rejected) => rejected.emission(),
         }
     }
@@ -92,7 +89,9 @@ impl<const MINOR: u32> Stage for Validate<MINOR> {
             Err(refusal) => {
                 figures.reject(&refusal.code);
                 cx.add("payments_rejected_total", &[refusal.code.as_str()], 1);
-                let payment = text.filter(|text| text.get().len() <= self.config.max_bytes);
+                let payment = text
+                    .filter(|text| text.len() <= self.config.max_bytes)
+                    .map(String::into_boxed_str);
                 Some(Output::Rejected(Rejected { id, refusal, payment }))
             }
         };
@@ -135,17 +134,17 @@ impl<const MINOR: u32> Validate<MINOR> {
     fn judge(
         &self,
         cx: &dyn Reader,
-        text: Option<&RawValue>,
+        text: Option<&str>,
         content: Result<Content, Refusal>,
         verdict: Option<Refusal>,
     ) -> Result<Judged, Refusal> {
-        let (size, most) = (text.map_or(0, |text| text.get().len()), self.config.max_bytes);
+        let (size, most) = (text.map_or(0, str::len), self.config.max_bytes);
         if size > most {
             return Err(Code::TOO_LARGE.refusal(format!("the payment has {size} bytes, at most {most} are allowed")));
         }
         let content = content?;
         if let Some(remembered) = IDS.get(cx, &content.terms.id) {
-            if remembered.hash == content.fingerprint {
+            if remembered.content == content.fingerprint {
                 return Ok(Judged::Repeated);
             }
             return Err(Code::DUPLICATE_ID.refusal("an accepted payment with this id has other content"));
@@ -165,7 +164,7 @@ impl<const MINOR: u32> Validate<MINOR> {
             cx,
             id,
             &Remembered {
-                hash: content.fingerprint.clone(),
+                content: content.fingerprint,
             },
         );
         EXPIRY.put(cx, timed::key(until, id), &Expiry {});

@@ -2,37 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use fermata_payments::Code;
 use fermata_payments::timed::Alarm;
-use fermata_stage::{Context, Reader, Table};
-use serde::{Deserialize, Serialize};
+use fermata_payments::{Code, Fingerprint};
+use fermata_stage::{Cbor, Context, Reader, Table};
+use minicbor::{Decode, Encode};
 
 /// Accepted ids.
-pub const IDS: Table<Remembered> = Table::new("ids", 1);
+pub const IDS: Table<Remembered, Cbor> = Table::new("ids", 1);
 /// Accepted ids by the time at which they may be forgotten ([`fermata_payments::timed::key`]).
-pub const EXPIRY: Table<Expiry> = Table::new("expiry", 1);
+pub const EXPIRY: Table<Expiry, Cbor> = Table::new("expiry", 1);
 /// One entry.
-pub const FIGURES: Table<Figures> = Table::new("figures", 1);
+pub const FIGURES: Table<Figures, Cbor> = Table::new("figures", 1);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Remembered {
-    /// Fingerprint of the content.
-    pub hash: String,
+    #[n(0)]
+    pub content: Fingerprint,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Encode, Decode)]
 pub struct Expiry {}
 
 /// Counts since the beginning, of this shard.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Figures {
+    #[cbor(n(0), default)]
     pub accepted: u64,
     /// Of the accepted: those that a funding account pays.
+    #[cbor(n(1), default)]
     pub setup: u64,
     /// Same id, same content.
+    #[cbor(n(2), default)]
     pub repeated: u64,
+    #[cbor(n(3), default)]
     pub rejected: BTreeMap<String, u64>,
+    #[cbor(n(4), default)]
     pub forget: Alarm,
 }
 

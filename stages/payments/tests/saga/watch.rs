@@ -73,7 +73,7 @@ fn life(message: &Value) -> Life {
     (text(id), message["opened"].as_i64().expect("a time"))
 }
 
-fn both<T: serde::de::DeserializeOwned>(change: &Change) -> (Option<T>, Option<T>) {
+fn both<T: for<'b> minicbor::Decode<'b, ()>>(change: &Change) -> (Option<T>, Option<T>) {
     let read = |entry: &Option<Vec<u8>>| entry.as_deref().map(state::read);
     (read(&change.before), read(&change.after))
 }

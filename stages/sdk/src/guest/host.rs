@@ -1,11 +1,17 @@
 //! The host as a [`Context`]: each method is one import.
 
+use std::cell::OnceCell;
+
 use super::stage::fermata::stage::{context, log, metrics, store, timer};
 use crate::context::{Context, Reader};
 use crate::types::{Entry, Level};
 
-/// The host of this component. It holds nothing: what a call is about, the host knows.
-pub(super) struct Host;
+/// The host of this component, for one call.
+#[derive(Default)]
+pub(super) struct Host {
+    /// The same during the whole call: it is asked for once.
+    now: OnceCell<i64>,
+}
 
 impl Reader for Host {
     fn get_raw(&self, store: &str, key: &[u8]) -> Option<Vec<u8>> {
@@ -17,7 +23,7 @@ impl Reader for Host {
     }
 
     fn now(&self) -> i64 {
-        context::now()
+        *self.now.get_or_init(context::now)
     }
 }
 
@@ -51,22 +57,18 @@ impl Context for Host {
     }
 
     fn add(&mut self, metric: &str, labels: &[&str], value: u64) {
-        metrics::add(metric, &owned(labels), value);
+        metrics::add(metric, labels, value);
     }
 
     fn set(&mut self, metric: &str, labels: &[&str], value: i64) {
-        metrics::set(metric, &owned(labels), value);
+        metrics::set(metric, labels, value);
     }
 
     fn observe(&mut self, metric: &str, labels: &[&str], value: f64) {
-        metrics::observe(metric, &owned(labels), value);
+        metrics::observe(metric, labels, value);
     }
 
     fn log(&mut self, level: Level, message: &str) {
         log::write(level, message);
     }
-}
-
-fn owned(labels: &[&str]) -> Vec<String> {
-    labels.iter().map(|&label| label.to_owned()).collect()
 }

@@ -10,12 +10,19 @@ mod shell;
 
 pub use shell::{GeneratorGuest, StageGuest};
 
+/// The standard library's allocator spends more on one allocation than a stage on one field. Guests have one thread.
+#[cfg(feature = "allocator")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 /// Bindings of world `stage-full`. The records are the SDK's own types, so that nothing is copied on the way.
 #[allow(clippy::all)]
 pub mod stage {
     wit_bindgen::generate!({
         world: "stage-full",
         path: "../../wit",
+        // Arguments are lent to the host as they are: no label of a metric is copied.
+        ownership: Borrowing { duplicate_if_necessary: false },
         pub_export_macro: true,
         export_macro_name: "export_stage",
         default_bindings_module: "fermata_stage::guest::stage",

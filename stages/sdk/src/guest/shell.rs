@@ -47,19 +47,19 @@ impl<S: Stage> processor::Guest for StageGuest<S> {
     }
 
     fn process(input: Input) -> Result<Vec<Emission>, Rejection> {
-        with_stage("process", |stage| stage.process(&mut Host, input))
+        with_stage("process", |stage| stage.process(&mut Host::default(), input))
     }
 }
 
 impl<S: Stage> timers::Guest for StageGuest<S> {
     fn fired(timer: Due) -> Result<Vec<Emission>, Rejection> {
-        with_stage("fired", |stage| stage.fired(&mut Host, timer))
+        with_stage("fired", |stage| stage.fired(&mut Host::default(), timer))
     }
 }
 
 impl<S: Stage> views::Guest for StageGuest<S> {
     fn query(view: String, params: String) -> Result<String, ViewError> {
-        with_stage("query", |stage| stage.query(&Host, &view, &params))
+        with_stage("query", |stage| stage.query(&Host::default(), &view, &params))
     }
 
     fn merge(view: String, params: String, partials: Vec<String>) -> Result<String, ViewError> {

@@ -6,14 +6,26 @@ use crate::{KafkaOptions, convert, fault, settings};
 use fermata_core::ports::{Bounds, LogError};
 use fermata_core::{Offset, Shard, TopicName};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) type Asker = BaseConsumer<Reporting>;
 
 /// Has its context hear what its connections meet: they come one by one, and nobody else polls it.
 pub(crate) fn hear(asker: &Asker) {
     (0..16).for_each(|_| drop(asker.poll(Duration::ZERO)));
+}
+
+/// A partition that was just made, or whose leader was lost, has another one soon: so long it is waited for here.
+const LED: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
+
+fn is_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable)
+    )
 }
 
 pub(crate) struct Ends {
@@ -48,7 +60,13 @@ impl Ends {
     fn watermarks(&self, asker: &Asker, topic: &TopicName, shard: Shard) -> Result<(Offset, Offset), LogError> {
         // The queue of a client without a group holds what its connections meet.
         hear(asker);
-        let found = asker.fetch_watermarks(topic.as_str(), convert::partition(shard), self.within);
+        let deadline = Instant::now() + LED;
+        let found = loop {
+            match asker.fetch_watermarks(topic.as_str(), convert::partition(shard), self.within) {
+                Err(error) if is_moving(&error) && Instant::now() < deadline => std::thread::sleep(LOOK),
+                found => break found,
+            }
+        };
         match found {
             Ok((start, end)) => Ok((convert::offset(start), convert::offset(end))),
             Err(error) => {

@@ -97,6 +97,10 @@ impl Tenure {
     pub fn may_work(&self, now: Duration) -> bool {
         !self.shared || now < self.state.lock().lease
     }
+    /// Before the first lease there was nothing to be over.
+    pub fn had_a_lease(&self) -> bool {
+        !self.shared || self.state.lock().lease > Duration::ZERO
+    }
     pub fn should_leave(&self, worker: usize) -> bool {
         self.shared && self.state.lock().dismissed.contains(&worker)
     }

@@ -108,7 +108,9 @@ impl Client {
         let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("a broker answers");
         let partitions = metadata.topics().iter().flat_map(|t| t.partitions());
         let mut all = TopicPartitionList::new();
-        partitions.for_each(|p| drop(all.add_partition(topic, p.id())));
+        for partition in partitions {
+            all.add_partition(topic, partition.id());
+        }
         let stands = consumer
             .committed_offsets(all, ANSWER)
             .expect("the coordinator answers");

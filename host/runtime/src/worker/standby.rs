@@ -12,7 +12,7 @@ impl Worker {
     pub(super) fn suspend(&mut self) -> bool {
         let over = !self.spec.board.tenure.may_work(self.spec.clock.elapsed());
         if over != self.suspended {
-            if over {
+            if over && self.spec.board.tenure.had_a_lease() {
                 tracing::warn!(
                     worker = self.spec.index,
                     "this instance could not tell of itself for too long: it stands still until it can"

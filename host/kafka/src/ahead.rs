@@ -42,4 +42,12 @@ impl Ahead {
             Some(Ok(Err(_)) | Err(_)) | None => Lanes::open(shared, member, reports),
         }
     }
+
+    /// Waits until nothing is under way: initialised any later, an id would be taken from whoever opens the log next.
+    pub fn end(&self) {
+        for thread in std::mem::take(&mut *self.made.lock()).into_values() {
+            // Nobody wants its lanes, or to hear why there are none.
+            drop(thread.join());
+        }
+    }
 }

@@ -74,6 +74,12 @@ impl KafkaLog {
     }
 }
 
+impl Drop for KafkaLog {
+    fn drop(&mut self) {
+        self.shared.ahead.end();
+    }
+}
+
 impl Shared {
     /// Refuses a record for what does not exist, or larger than its topic takes.
     pub fn fits(&self, record: &NewRecord) -> Result<(), LogError> {

@@ -11,7 +11,6 @@ use fermata_core::ports::StateRead;
 use fermata_core::{Shard, StageName};
 use prost::Message;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// How instances ask each other for it, in the place of a view's name.
 pub(super) const NAME: &str = "fermata:parked";

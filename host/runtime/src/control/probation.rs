@@ -3,6 +3,7 @@
 
 use super::controller::Controller;
 use super::deployment::Deployment;
+use fermata_core::control::DeploymentState;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +34,11 @@ impl Controller {
         let runs = self.runs(deployment);
         let now = self.clock.elapsed();
         let served = self.probations.entry(deployment.number).or_default();
-        served.look(now, runs) >= Duration::from_millis(deployment.probation_ms) && runs
+        let enough = served.look(now, runs) >= Duration::from_millis(deployment.probation_ms);
+        // The facts' own times show it too, also where somebody has set the clock back.
+        let since = deployment.reached(DeploymentState::Probation).unwrap_or(i64::MAX);
+        let probation = i64::try_from(deployment.probation_ms).unwrap_or(i64::MAX);
+        enough && runs && self.clock.now().0 >= since.saturating_add(probation)
     }
 
     /// A shard that does not report could be the one where it fails; so could one whose instance is silent, or whose

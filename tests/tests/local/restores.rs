@@ -275,9 +275,7 @@ fn a_shard_that_there_is_not_is_named() {
         .expect_err("refused");
     assert!(refused.to_string().contains("shard 2"), "{refused}");
     let change = note(Shard(2), Sequence(1));
-    let refused = local
-        .apply(fermata_core::CommitId(0), &[change])
-        .expect_err("refused");
+    let refused = local.apply(fermata_core::CommitId(0), &[change]).expect_err("refused");
     assert!(refused.to_string().contains("shard 2"), "{refused}");
 }
 

@@ -16,7 +16,6 @@ mod sessions;
 mod site;
 mod sizes;
 mod storms;
-mod swaps;
 mod three;
 mod topics;
 mod zombies;

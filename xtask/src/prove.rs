@@ -50,12 +50,6 @@ const PROOFS: &[Proof] = &[
         what: "SIGKILLs of one of three instances on Kafka",
     },
     Proof {
-        test: "kafka::swaps::a_kill_in_the_middle_of_a_swap_leaves_one_digest_on_each_position",
-        variable: "FERMATA_KAFKA_SWAPS",
-        count: 10,
-        what: "swaps on three instances on Kafka, one killed in the middle of each",
-    },
-    Proof {
         test: "kafka::zombies::a_zombie_commits_nothing_that_its_successor_has_done",
         variable: "FERMATA_KAFKA_ZOMBIES",
         count: 10,
@@ -72,12 +66,6 @@ const PROOFS: &[Proof] = &[
         variable: "FERMATA_KAFKA_BROKERS",
         count: 10,
         what: "restarts and as many SIGKILLs of the only broker",
-    },
-    Proof {
-        test: "kafka::brokers::a_leader_that_is_killed_hands_over_to_another",
-        variable: "FERMATA_KAFKA_BROKERS",
-        count: 10,
-        what: "leaders of three brokers killed",
     },
     Proof {
         test: "kafka::cuts::a_cut_at_any_request_of_a_transaction_loses_nothing_and_doubles_nothing",

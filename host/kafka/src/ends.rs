@@ -20,6 +20,12 @@ pub(crate) fn hear(asker: &Asker) {
 /// A partition that was just made, or whose leader was lost, has another one soon: so long it is waited for here.
 const LED: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
+/// A leader that does not answer for so long may be one no more.
+const ONCE: Duration = Duration::from_secs(2);
+
+fn is_late(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::OperationTimedOut)
+}
 
 fn is_moving(error: &KafkaError) -> bool {
     matches!(
@@ -60,10 +66,15 @@ impl Ends {
     fn watermarks(&self, asker: &Asker, topic: &TopicName, shard: Shard) -> Result<(Offset, Offset), LogError> {
         // The queue of a client without a group holds what its connections meet.
         hear(asker);
-        let deadline = Instant::now() + LED;
+        let began = Instant::now();
         let found = loop {
-            match asker.fetch_watermarks(topic.as_str(), convert::partition(shard), self.within) {
-                Err(error) if is_moving(&error) && Instant::now() < deadline => std::thread::sleep(LOOK),
+            let once = self.within.min(ONCE);
+            match asker.fetch_watermarks(topic.as_str(), convert::partition(shard), once) {
+                Err(error) if is_moving(&error) && began.elapsed() < LED => std::thread::sleep(LOOK),
+                // It asks the leader that it knows, and of another it hears only by asking who leads.
+                Err(error) if is_late(&error) && began.elapsed() < self.within => {
+                    drop(asker.fetch_metadata(Some(topic.as_str()), once));
+                }
                 found => break found,
             }
         };

@@ -65,6 +65,10 @@ impl<'a> Release<'a> {
         let alive = |name: &String| *name == self.own || members.iter().any(|id| is_of(id, name));
         let gone: BTreeSet<String> = held.into_iter().filter(|name| !alive(name)).collect();
         for name in &gone {
+            // It may have come back meanwhile.
+            if self.members()?.iter().any(|id| is_of(id, name)) {
+                continue;
+            }
             tracing::info!("{name} is in the group no more: what it left open is ended");
             drop(Lanes::open(self.shared, name, false)?);
         }

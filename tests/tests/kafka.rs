@@ -16,6 +16,7 @@ mod sessions;
 mod site;
 mod sizes;
 mod storms;
+mod swaps;
 mod three;
 mod topics;
 mod zombies;

@@ -116,21 +116,3 @@ fn a_broker_that_is_away_at_the_start_is_waited_for() {
     let figures = scene.settle(load, &witness, &server.cli());
     println!("a broker that was away at the start, and twice later: {figures}");
 }
-
-#[test]
-fn a_cluster_of_which_one_broker_is_out_of_reach_is_not_ready_and_says_why() {
-    let kafka = Cluster::start_with(&ClusterOptions::new(3).proxies(1));
-    let proxy = kafka.proxy(0);
-    let scene = Scene::new("half", kafka.bootstrap());
-    let mut server = scene.node("a").at(proxy.bootstrap()).start();
-    let witness = scene.witness();
-    let load = scene.load("half", 100);
-    witness.more(100);
-    proxy.set_node(2, Reach::Refused);
-    unready(&server, &[]);
-    proxy.set_node(2, Reach::Through);
-    witness.more(100);
-    server.ready();
-    let figures = scene.settle(load, &witness, &server.cli());
-    println!("one of three brokers out of reach for a while: {figures}");
-}

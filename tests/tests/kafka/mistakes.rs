@@ -108,7 +108,8 @@ fn a_topic_that_differs_is_named_with_what_is_expected() {
         .open(CreateTopics::Verify)
         .ensure(&[spec(&topic)])
         .expect("as it was made");
-    pipeline.configure(&topic, "retention.ms", "1000");
+    // For ever, which is longer than a broker keeps what it is not told to.
+    pipeline.configure(&topic, "retention.ms", "-1");
     let found = pipeline.open(CreateTopics::Auto);
     found.ensure(&[spec(&topic)]).expect("it is left as it is");
     assert_eq!(found.differences(&[spec(&topic)]).expect("differences").len(), 1);

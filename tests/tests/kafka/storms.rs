@@ -1,7 +1,7 @@
 //! A rebalance storm: instances join and leave again and again.
 
-use fermata_tests::harness::{PATIENCE, number, until};
-use fermata_tests::kafka::{Client, Scene, shared};
+use fermata_tests::harness::number;
+use fermata_tests::kafka::{Scene, shared};
 
 /// Instances that join; `FERMATA_KAFKA_STORM` asks for another number.
 const JOINS: u64 = 6;
@@ -27,18 +27,4 @@ fn instances_that_come_and_go_lose_nothing_and_double_nothing() {
     let figures = scene.settle(load, &witness, &stays.cli());
     assert!(stays.cli().ok(&["verify"]).contains("OK"));
     println!("{joins} instances that came and went: {figures}");
-}
-
-/// A static member that only closed would stay in the group until its session is over, and keep its shards.
-#[test]
-fn an_instance_that_stops_leaves_the_group_at_once() {
-    let scene = Scene::new("leaves", shared().bootstrap());
-    let client = Client::new(scene.bootstrap());
-    // Longer than this test waits.
-    let server = scene.node("a").set("session.timeout.ms", "600000").start();
-    server.stop();
-    until("the group is empty", PATIENCE, || match client.group(&scene.group()) {
-        Some((state, 0)) if state == "Empty" => Ok(()),
-        seen => Err(seen),
-    });
 }

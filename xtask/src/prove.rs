@@ -50,6 +50,12 @@ const PROOFS: &[Proof] = &[
         what: "SIGKILLs of one of three instances on Kafka",
     },
     Proof {
+        test: "kafka::swaps::a_kill_in_the_middle_of_a_swap_leaves_one_digest_on_each_position",
+        variable: "FERMATA_KAFKA_SWAPS",
+        count: 10,
+        what: "swaps on three instances on Kafka, one killed in the middle of each",
+    },
+    Proof {
         test: "kafka::zombies::a_zombie_commits_nothing_that_its_successor_has_done",
         variable: "FERMATA_KAFKA_ZOMBIES",
         count: 10,
